@@ -1,0 +1,147 @@
+// Package message reads Internet mail (RFC 5322, MIME) without changing a byte
+// of it. It is the authority on structure: where each header block, body,
+// delimiter, preamble and epilogue begins and ends in the original bytes, what a
+// part is called, what its text says in every plausible charset, and where a
+// message can be read in two ways.
+//
+// It knows nothing of rules, people, storage or transport, does no I/O, and
+// takes every input for hostile: work is linear in the input, and depth, parts,
+// fields and parameters are bounded. What exceeds a bound is an anomaly, never a
+// silent omission.
+package message
+
+import "iter"
+
+// Limits of the splitter. They are far above what any mail client makes.
+const (
+	MaxDepth      = 64      // nesting of multiparts and messages
+	MaxParts      = 10_000  // parts in one message, all levels together
+	MaxHeader     = 1 << 20 // bytes of one header block
+	MaxFields     = 5_000   // fields of one header block
+	MaxParameters = 500     // parameters of one field
+)
+
+// Span is a half-open range of byte offsets.
+type Span struct{ Start, End int }
+
+// Len is the number of bytes in s.
+func (s Span) Len() int { return s.End - s.Start }
+
+// Of returns the bytes of s in raw, sharing its memory.
+func (s Span) Of(raw []byte) []byte { return raw[s.Start:s.End:s.End] }
+
+// Field is one header field. Span covers the whole field with its line ends and
+// folded lines; Value what follows the colon, without the last line end. Name is
+// as written, without space around it.
+type Field struct {
+	Name  string
+	Span  Span
+	Value Span
+}
+
+// Anomaly is something in a message that its author's software should not have
+// written. Ambiguous means that two honest readers may see different content, so
+// that what we inspected may not be what the recipient sees.
+type Anomaly struct {
+	Code      string // stable, lower-case, e.g. "duplicate_content_type"
+	Detail    string // for people; never message content
+	Offset    int    // in Message.Raw; -1 inside a part that had to be decoded first
+	Ambiguous bool
+}
+
+// Message is a parsed mail. Raw is never changed and must not be changed while
+// the Message is in use.
+type Message struct {
+	Raw       []byte
+	Root      *Part
+	Anomalies []Anomaly
+
+	derived map[*Part]bool // set by Inline, see attachment.go
+}
+
+// Part is one node of the tree: the message itself, a part of a multipart, or
+// the message inside a message/rfc822 part.
+//
+// Header and Body lie next to each other: Header holds the fields and the blank
+// line, Body everything up to the next delimiter. Delimiter is the boundary line
+// before the part with the line end that belongs to it (RFC 2046 section 5.1.1).
+// For a multipart, Preamble, Close and Epilogue lie inside Body.
+//
+// All spans of a part refer to Source(), which is Message.Raw for every part but
+// those inside a transfer-encoded multipart or message (Embedded).
+type Part struct {
+	Parent   *Part
+	Children []*Part
+
+	Delimiter Span
+	Header    Span
+	Body      Span
+	Preamble  Span
+	Close     Span
+	Epilogue  Span
+
+	Fields []Field
+
+	MediaType   string            // lower-case; "text/plain" where absent
+	Params      map[string]string // of Content-Type, names lower-case, values decoded
+	Charset     string            // label as written, lower-case; "" where absent
+	Encoding    string            // 7bit, 8bit, binary, base64, quoted-printable, x-uuencode, or as written
+	Disposition string            // lower-case: attachment, inline, other, ""
+	Filename    string            // best reading, "" where absent; see Names
+	ContentID   string            // without angle brackets
+
+	Nested   bool // root of a message inside message/rfc822 or message/global
+	Embedded bool // spans refer to a decoded copy, not to Message.Raw
+
+	source []byte
+	names  []string
+	index  int // position among the siblings, from 0
+}
+
+// Source is the text that the spans of p refer to.
+func (p *Part) Source() []byte { return p.source }
+
+// Multipart says whether p has a multipart type and was split.
+func (p *Part) Multipart() bool { return p.Preamble.End > 0 || len(p.Children) > 0 && !p.Children[0].Nested }
+
+// Parts walks the tree in the order of the bytes, the root first.
+func (m *Message) Parts() iter.Seq[*Part] { return m.Root.All() }
+
+// All walks p and everything below it in the order of the bytes.
+func (p *Part) All() iter.Seq[*Part] {
+	return func(yield func(*Part) bool) { p.walk(yield) }
+}
+
+func (p *Part) walk(yield func(*Part) bool) bool {
+	if !yield(p) {
+		return false
+	}
+	for _, c := range p.Children {
+		if !c.walk(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// Leaves walks the parts that have content of their own: everything without
+// children, nested messages' leaves included.
+func (m *Message) Leaves() iter.Seq[*Part] {
+	return func(yield func(*Part) bool) {
+		for p := range m.Parts() {
+			if len(p.Children) == 0 && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Ambiguous says whether the message can be read in two ways.
+func (m *Message) Ambiguous() bool {
+	for _, a := range m.Anomalies {
+		if a.Ambiguous {
+			return true
+		}
+	}
+	return false
+}
