@@ -1,0 +1,209 @@
+// Package dlp says what is in a mail or a document: bytes in, findings out.
+//
+// It owns the extraction of text from everything people send (mails, Office,
+// archives, PDF), the detectors, and their levels. It is pure: it knows no
+// rules, no people, no database and no network; scanners such as ClamAV are
+// given to it as functions. Every input is taken for hostile: depth, entries,
+// expanded bytes and time are bounded, and what could not be read is reported
+// as uninspectable, never as clean.
+package dlp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Level says how sure a finding is.
+type Level int
+
+// Low: a check digit or a shape without anything that names it. Medium: a
+// keyword or column header with the right shape, or a shape that is evidence by
+// itself. High: the check digit (or a structure that proves itself) and a
+// keyword or column header.
+const (
+	Low Level = iota + 1
+	Medium
+	High
+)
+
+// String is the name used in JSON and in policies.
+func (l Level) String() string {
+	switch l {
+	case Low:
+		return "low"
+	case Medium:
+		return "medium"
+	case High:
+		return "high"
+	}
+	return "none"
+}
+
+// ParseLevel reads the name of a level.
+func ParseLevel(s string) (Level, error) {
+	for _, l := range []Level{Low, Medium, High} {
+		if l.String() == s {
+			return l, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown level %q: use low, medium or high", s)
+}
+
+// MarshalText makes a level readable in JSON.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (l *Level) UnmarshalText(b []byte) (err error) {
+	*l, err = ParseLevel(string(b))
+	return err
+}
+
+// Where a match was found.
+type Where string
+
+// Places of a mail. A bare document is an attachment.
+const (
+	InHeader     Where = "header"
+	InBody       Where = "body"
+	InAttachment Where = "attachment"
+)
+
+// Report is what was found in one mail or file. The order of everything in it
+// is the same for the same input and options.
+type Report struct {
+	Findings      []Finding       `json:"findings"`
+	Uninspectable []Uninspectable `json:"uninspectable"`
+	Carriers      []Carrier       `json:"carriers,omitempty"`
+}
+
+// Finding is one kind of content at one level. A value counts once, at the
+// highest level it was found at: values at medium or above are the sum of
+// Count over the findings with Level >= Medium.
+type Finding struct {
+	Detector string  `json:"detector"`
+	Level    Level   `json:"level"`
+	Count    int     `json:"count"` // distinct values
+	Matches  []Match `json:"matches"`
+}
+
+// Match is one place of a finding. The first matches are kept, see
+// Limits.Matches.
+type Match struct {
+	Where Where `json:"where"`
+	// Path names the place: "Subject" for a header, the part number ("1.2") for
+	// body text, "data.zip!/名簿.xlsx#Sheet2!B7" for attachments.
+	Path string `json:"path"`
+	// Excerpt is the masked value with a little context.
+	Excerpt string `json:"excerpt"`
+	// Start and End are byte offsets in the first of the part's Texts (body), in
+	// the decoded value (header), or in the extracted text (attachment). Both
+	// are 0 for findings about form.
+	Start int `json:"start,omitempty"`
+	End   int `json:"end,omitempty"`
+}
+
+// Reason says why something could not be inspected.
+type Reason string
+
+// Reasons. A carrier may have several.
+const (
+	Encrypted      Reason = "encrypted"
+	Corrupt        Reason = "corrupt"
+	TooDeep        Reason = "too_deep"
+	TooManyEntries Reason = "too_many_entries"
+	TooLarge       Reason = "too_large" // expanded bytes, ratio included
+	TimedOut       Reason = "time"
+	Unsupported    Reason = "unsupported" // a format we know and cannot read
+	Unreadable     Reason = "unreadable"  // opened, but what came out is no text
+	ScannerFailed  Reason = "scanner"
+)
+
+// Uninspectable is a carrier that was not, or not wholly, read.
+type Uninspectable struct {
+	Path   string `json:"path"`
+	Reason Reason `json:"reason"`
+}
+
+// Carrier is one file that was looked into, nested ones included.
+type Carrier struct {
+	Path string `json:"path"`
+	Type string `json:"type"` // by content, see ContentType
+	Size int64  `json:"size"`
+}
+
+// Detectors about the form of a mail. All are High. A carrier that is
+// encrypted is reported as DetectorEncrypted only; DetectorUninspectable counts
+// the carriers that could not be read for any other reason.
+const (
+	DetectorEncrypted     = "encrypted"
+	DetectorExecutable    = "executable"
+	DetectorMacro         = "macro"
+	DetectorMismatched    = "mismatched_type"
+	DetectorAmbiguous     = "ambiguous_mime"
+	DetectorUninspectable = "uninspectable"
+	DetectorHidden        = "hidden_content"
+	DetectorTNEF          = "tnef"
+	DetectorMalware       = "malware"
+)
+
+// Options make a Scanner. The zero value searches for every built-in detector
+// with the default limits and cannot read PDF.
+type Options struct {
+	Keywords []KeywordList
+	Patterns []Pattern
+	Own      Own
+	Limits   Limits
+
+	// Disabled detectors are never reported. jp.corporate_number is public data
+	// and stays off unless Enabled names it.
+	Disabled []string
+	Enabled  []string
+
+	// Virus looks for malware; virus is "" for a clean file. An error makes the
+	// file uninspectable.
+	Virus func(ctx context.Context, name string, r io.Reader) (virus string, err error)
+
+	// PDFCommand is the program and arguments that run PDFChild. Without it a
+	// PDF is uninspectable.
+	PDFCommand []string
+	// PDFMemory bounds that child, in bytes of address space; 0 means 2 GiB.
+	PDFMemory int64
+	// CacheDir keeps the compiled PDF reader between children; "" compiles anew.
+	CacheDir string
+}
+
+// KeywordList is reported as keyword.NAME. Words match after folding (width,
+// case, invisible characters); words of Latin letters match whole words only,
+// CJK words also with spaces or line ends between their characters.
+type KeywordList struct {
+	Name  string
+	Words []string
+}
+
+// Pattern is reported as pattern.NAME. Expr is an RE2 expression over folded text.
+type Pattern struct {
+	Name string
+	Expr string
+}
+
+// Own are the company's own values, which never count.
+type Own struct {
+	Phones    []string
+	Accounts  []string
+	Addresses []string // postal or e-mail
+}
+
+// Limits bound one scan. A zero field has its default.
+type Limits struct {
+	Depth    int           // carriers inside carriers (16)
+	Entries  int           // files in all archives together (20,000)
+	Part     int64         // bytes of one carrier after expansion (256 MiB)
+	Expanded int64         // bytes of all carriers together (1 GiB)
+	Ratio    int64         // expanded to packed, from 1 MiB on (200)
+	PartTime time.Duration // one carrier (10 s)
+	Time     time.Duration // the whole scan (60 s)
+	Matches  int           // kept per finding (20)
+	Values   int           // distinct values kept per detector (100,000)
+}
