@@ -1,0 +1,183 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Policy is one parsed rule file. It does not change after Parse.
+type Policy struct {
+	Version int
+	Comment string
+	Lists   map[string][]string
+	Rules   []Rule
+	Expect  []Expectation
+}
+
+// Mode says what a matching rule does: nothing but a note (audit), a note and
+// a message (notify), or what it says (enforce).
+type Mode string
+
+// The modes.
+const (
+	Audit   Mode = "audit"
+	Notify  Mode = "notify"
+	Enforce Mode = "enforce"
+)
+
+// Layer says who may replace a rule: a forced rule nobody, a default rule the
+// department or the person by a rule of the same name.
+type Layer string
+
+// The layers, strongest first.
+const (
+	Forced     Layer = "forced"
+	Default    Layer = "default"
+	Department Layer = "department"
+	Personal   Layer = "personal"
+)
+
+// Rule is one entry under `rules`.
+type Rule struct {
+	Name    string
+	Comment string
+	Mode    Mode
+	Layer   Layer
+	// From and Until limit the dates the rule is active, both inclusive; a
+	// zero date is no limit.
+	From, Until Date
+	When        *Conditions
+	Unless      *Conditions
+	Then        Consequences
+	Line        int
+}
+
+// Consequences are what a rule does.
+type Consequences struct {
+	Hold   *HoldOrder
+	Delay  time.Duration
+	Link   *LinkOrder
+	Refuse bool
+	Notify []string
+	Reason Text
+}
+
+// HoldOrder asks people.
+type HoldOrder struct {
+	Stages []Stage
+	Expire Period
+}
+
+// LinkOrder turns attachments into links.
+type LinkOrder struct {
+	Over   int64
+	Exempt Domains // recipients who get the files themselves
+	Access Access
+	Expire time.Duration
+	// Otherwise says what to do when an attachment may not be touched.
+	Otherwise Otherwise
+	Approvers []string // who is asked then
+}
+
+// Otherwise is what happens to a mail that a link rule covers but that may not
+// be rewritten: hold it for a person (default), or send it as it is.
+type Otherwise string
+
+// The two ways.
+const (
+	OtherwiseHold Otherwise = "hold"
+	OtherwiseSend Otherwise = "send"
+)
+
+// Text is a sentence in both languages.
+type Text struct{ JA, EN string }
+
+// Problem is one mistake in a policy file.
+type Problem struct {
+	Line int // 1 is the first line; 0 when it belongs to none
+	Text string
+}
+
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.Text
+	}
+	return fmt.Sprintf("line %d: %s", p.Line, p.Text)
+}
+
+// Date is a day in the organization's time zone; the zero Date is none.
+type Date struct {
+	Year  int
+	Month time.Month
+	Day   int
+}
+
+// IsZero reports whether no date was given.
+func (d Date) IsZero() bool { return d == Date{} }
+
+func (d Date) after(other Date) bool {
+	if d.Year != other.Year {
+		return d.Year > other.Year
+	}
+	if d.Month != other.Month {
+		return d.Month > other.Month
+	}
+	return d.Day > other.Day
+}
+
+func dateOf(t time.Time) Date {
+	y, m, d := t.Date()
+	return Date{y, m, d}
+}
+
+// Period is a length of time that may count business time only: "3bd" is
+// three business days, "4bh" four business hours; "36h" and "7d" run through.
+type Period struct {
+	BusinessDays  int
+	BusinessHours int
+	Duration      time.Duration
+}
+
+// IsZero reports whether no period was given.
+func (p Period) IsZero() bool { return p == Period{} }
+
+func (p Period) String() string {
+	switch {
+	case p.BusinessDays > 0:
+		return fmt.Sprintf("%dbd", p.BusinessDays)
+	case p.BusinessHours > 0:
+		return fmt.Sprintf("%dbh", p.BusinessHours)
+	default:
+		return p.Duration.String()
+	}
+}
+
+// rough orders periods: a business day is taken for eight business hours, and
+// a business hour for three hours of the clock (so that a day is a day).
+func (p Period) rough() time.Duration {
+	return time.Duration(p.BusinessDays)*24*time.Hour + time.Duration(p.BusinessHours)*3*time.Hour + p.Duration
+}
+
+// Domains is a resolved set of domains: exact names, or ".example" for every
+// domain below example.
+type Domains struct {
+	exact    map[string]bool
+	suffixes []string
+}
+
+// Has reports whether the domain is in the set.
+func (d Domains) Has(domain string) bool {
+	if d.exact[domain] {
+		return true
+	}
+	for _, s := range d.suffixes {
+		if strings.HasSuffix(domain, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Empty reports whether the set matches nothing.
+func (d Domains) Empty() bool { return len(d.exact) == 0 && len(d.suffixes) == 0 }

@@ -1,0 +1,142 @@
+package policy
+
+import "time"
+
+// Action is what becomes of one recipient. Stricter wins:
+// refuse > hold > delay > send.
+type Action string
+
+// The actions, mildest first.
+const (
+	Send   Action = "send"
+	Delay  Action = "delay"
+	Hold   Action = "hold"
+	Refuse Action = "refuse"
+)
+
+func (a Action) rank() int {
+	switch a {
+	case Send:
+		return 0
+	case Delay:
+		return 1
+	case Hold:
+		return 2
+	default:
+		return 3
+	}
+}
+
+// StricterThan reports whether a wins over b.
+func (a Action) StricterThan(b Action) bool { return a.rank() > b.rank() }
+
+// Access says how a link is opened.
+type Access string
+
+// Open needs nothing but the link; Code sends a one-time code to the
+// recipient. Auto stands in policies only: code where the mail carries a
+// finding at medium or higher, or a person had to approve it; else open.
+const (
+	Open Access = "open"
+	Code Access = "code"
+	Auto Access = "auto"
+)
+
+// TransformLink is the only transform so far: attachments become links.
+const TransformLink = "link"
+
+// Verdict is the answer for one mail, in the order of Facts.Recipients.
+type Verdict struct {
+	Recipients []RecipientVerdict
+	// Observed is true when Recipients was replaced by plain sends; each then
+	// carries what would have happened in its own Observed.
+	Observed bool
+	// Audited are the rules in mode audit or notify that would have acted.
+	Audited []Hit
+	// Notify are the people to be told, as approvers are written: sender,
+	// manager, admin, group:NAME or an address; sorted, without repeats.
+	Notify []string
+}
+
+// RecipientVerdict is what happens to one envelope recipient.
+type RecipientVerdict struct {
+	Address string
+	Action  Action
+	// Delay counts from acceptance; it also stands with a hold.
+	Delay time.Duration
+	// Approvers is the union of everyone in Stages, for display. Who must
+	// agree, and in which order, is in Stages alone.
+	Approvers []string
+	// Stages must all be passed, in order. Empty unless Action is Hold.
+	Stages []Stage
+	// Expire is how long a hold waits before the mail goes back to the
+	// sender; zero means the default of three business days.
+	Expire Period
+	// Transforms names what is done to the bytes: "link" or nothing.
+	Transforms []string
+	// Link is set exactly when Transforms has TransformLink.
+	Link *Link
+	// Rules asked for exactly this action; OtherRules fired with a milder
+	// result (which may still add a link). Both sorted.
+	Rules, OtherRules []string
+	// Reasons explain Action, one for each thing Rules saw.
+	Reasons []Reason
+	// Observed is what would have happened, when the mail is only observed.
+	Observed *RecipientVerdict
+}
+
+// Stage is one question: Quorum of Approvers must agree.
+//
+// Approvers are written manager, admin, sender, group:NAME or an address. The
+// stage [sender] asks the senders themselves (自己査閲): they confirm or take
+// the mail back; when another stage follows, confirming only passes the
+// question on. In any stage that is not [sender], nobody decides their own mail.
+type Stage struct {
+	Approvers []string
+	Quorum    int
+}
+
+// Link is how attachments become links for one recipient.
+type Link struct {
+	// Over: only files larger than this many bytes; 0 means all.
+	Over int64
+	// Access is Open or Code, never Auto.
+	Access Access
+	// Expire is how long the link lives; zero means the default (14 days).
+	Expire time.Duration
+}
+
+// Hit is a rule in mode audit or notify that matched.
+type Hit struct {
+	Rule      string
+	Mode      Mode
+	Action    Action
+	Recipient string
+}
+
+// Reason says why, in both languages, without content of the mail: names of
+// kinds and counts only. Code is stable: a condition's key ("content:jp.my_number",
+// "external_domains_over"), "rule" for a rule's own text, "cannot_link", "uninspected".
+type Reason struct {
+	Rule, Code string
+	JA, EN     string
+}
+
+// In gives the text in a language ("ja" or "en"); Japanese is the default.
+func (r Reason) In(language string) string {
+	if language == "en" {
+		return r.EN
+	}
+	return r.JA
+}
+
+// Strictest is the strictest action of all recipients; Send when there is none.
+func (v Verdict) Strictest() Action {
+	worst := Send
+	for _, r := range v.Recipients {
+		if r.Action.StricterThan(worst) {
+			worst = r.Action
+		}
+	}
+	return worst
+}
