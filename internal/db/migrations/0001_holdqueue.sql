@@ -49,6 +49,7 @@ CREATE TABLE recipient (
     decided_at    BIGINT NOT NULL,
     next_try_at   BIGINT NOT NULL,            -- of a deferred one
     attempt       TEXT NOT NULL,              -- who is sending it now
+    claimed_at    BIGINT NOT NULL,            -- when sending it began, for "too late" and the log
     dot_sent_at   BIGINT NOT NULL,            -- committed before the final dot of the attempt
     uncertain     BIGINT NOT NULL,            -- 1: may have been delivered by an attempt whose end nobody saw
     tries         BIGINT NOT NULL,
@@ -72,7 +73,7 @@ CREATE TABLE work (
     tries    BIGINT NOT NULL,                 -- claims since it was last scheduled
     PRIMARY KEY (kind, ref)
 );
-CREATE INDEX work_due ON work (due_at);
+CREATE INDEX work_due ON work (kind, due_at);
 
 -- Facts about this installation: the canary of the key file, the pause.
 CREATE TABLE setting (
