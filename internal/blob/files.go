@@ -58,23 +58,22 @@ func (f *files) Put(ctx context.Context, key string, r io.Reader, size int64) er
 }
 
 // receive writes r to a synced temporary file and returns its name. On error it leaves none.
-func (f *files) receive(ctx context.Context, r io.Reader, size int64) (name string, err error) {
-	name = filepath.Join(f.root, incoming, rand.Text())
+func (f *files) receive(ctx context.Context, r io.Reader, size int64) (string, error) {
+	name := filepath.Join(f.root, incoming, rand.Text())
 	tmp, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
 	}
-	defer func() {
-		// Close can be the call that reports a failed write (NFS), so its error counts.
-		err = errors.Join(err, tmp.Close())
-		if err != nil {
-			os.Remove(name)
-		}
-	}()
-	if _, err := io.Copy(tmp, exactly(ctx, r, size)); err != nil {
+	_, err = io.Copy(tmp, exactly(ctx, r, size))
+	if err == nil {
+		err = tmp.Sync()
+	}
+	// Close can be the call that reports a failed write (NFS), so its error counts.
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		os.Remove(name)
 		return "", err
 	}
-	return name, tmp.Sync()
+	return name, nil
 }
 
 // place gives a synced file its final name and makes the name durable. The file's bytes are safe
