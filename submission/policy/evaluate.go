@@ -1,30 +1,110 @@
 package policy
 
-// Parse reads a policy file and returns every mistake at once. With problems
-// the policy is nil.
-func Parse(source []byte) (*Policy, []Problem) { return &Policy{}, nil }
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
-// Factory is the policy of a company that wrote none, in the file format.
-func Factory() []byte { return []byte("version: 1\n") }
+// Defaults for what a rule leaves out.
+const (
+	// LinkLife is how long a link lives.
+	LinkLife = 14 * 24 * time.Hour
+	// HoldDays is how many business days a hold waits.
+	HoldDays = 3
+)
 
-// Evaluate runs all rules over the facts.
+// Evaluate runs all rules over the facts and gives every recipient the
+// strictest result.
 func (p *Policy) Evaluate(f Facts) Verdict {
-	return Uninspected(f, Reason{Rule: "uninspected", Code: "uninspected"})
-}
-
-// Uninspected is the verdict for a mail whose inspection failed: every
-// recipient is held for the administrators.
-func Uninspected(f Facts, why Reason) Verdict {
 	var v Verdict
-	for _, r := range f.Recipients {
-		v.Recipients = append(v.Recipients, RecipientVerdict{Address: r.Address, Action: Hold,
-			Approvers: []string{"admin"}, Stages: []Stage{{Approvers: []string{"admin"}, Quorum: 1}},
-			Rules: []string{why.Rule}, Reasons: []Reason{why}})
+	told := map[string]bool{}
+	for _, to := range f.Recipients {
+		var s sum
+		for i := range p.Rules {
+			r := &p.Rules[i]
+			if !r.active(f.Now) || !r.selects(&f, to) {
+				continue
+			}
+			if r.Mode != Enforce {
+				v.Audited = append(v.Audited, Hit{Rule: r.Name, Mode: r.Mode, Action: r.outcome(&f, to).action, Recipient: to.Address})
+			}
+			for _, who := range r.tells() {
+				told[who] = true
+			}
+			if r.Mode == Enforce {
+				s.add(r.outcome(&f, to))
+			}
+		}
+		v.Recipients = append(v.Recipients, s.verdict(&f, to))
+	}
+	for who := range told {
+		v.Notify = append(v.Notify, who)
+	}
+	slices.Sort(v.Notify)
+	if f.Observe {
+		v.observe()
 	}
 	return v
 }
 
-// Observes reports whether this sender's mail is only observed: with mode
-// observe everybody's, with pilots named everybody's but theirs. A pilot is
-// an address, or a group by its name.
-func Observes(observe bool, pilot []string, s Sender) bool { return observe }
+// tells names who is told that the rule matched. A rule in mode notify that
+// names nobody tells the sender: that is the point of the mode.
+func (r *Rule) tells() []string {
+	if r.Mode == Notify && len(r.Then.Notify) == 0 {
+		return []string{"sender"}
+	}
+	if r.Mode == Audit {
+		return nil
+	}
+	return r.Then.Notify
+}
+
+// observe replaces every verdict by a plain send and keeps it beside.
+func (v *Verdict) observe() {
+	v.Observed = true
+	v.Notify = nil // nobody hears of a mail that is only watched
+	for i, r := range v.Recipients {
+		v.Recipients[i] = RecipientVerdict{Address: r.Address, Action: Send, Observed: &r}
+	}
+}
+
+// Uninspected is the verdict for a mail whose inspection failed as a whole:
+// every recipient is held for the administrators (also where the policy is
+// only observed by others; the caller decides that with facts.Observe).
+func Uninspected(f Facts, why Reason) Verdict {
+	var v Verdict
+	for _, to := range f.Recipients {
+		s := sum{}
+		s.add(outcome{rule: why.Rule, action: Hold, stages: ask("admin"), expire: Period{BusinessDays: HoldDays}, reasons: []Reason{why}})
+		v.Recipients = append(v.Recipients, s.verdict(&f, to))
+	}
+	if f.Observe {
+		v.observe()
+	}
+	return v
+}
+
+func ask(who ...string) []Stage { return []Stage{{Approvers: who, Quorum: 1}} }
+
+// Observes reports whether this sender's mail is only observed: with observe
+// everybody's, and with pilots named that of everybody else. A pilot is an
+// address (the person's or an alias) or the name of a group.
+func Observes(observe bool, pilots []string, s Sender) bool {
+	if observe {
+		return true
+	}
+	if len(pilots) == 0 {
+		return false
+	}
+	var addresses Targets
+	for _, p := range pilots {
+		if s.in(p) {
+			return false
+		}
+		if strings.Contains(p, "@") {
+			addresses.add(p)
+		}
+	}
+	return !s.is(addresses)
+}

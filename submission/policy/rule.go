@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -51,6 +50,11 @@ type Rule struct {
 	Unless      *Conditions
 	Then        Consequences
 	Line        int
+	// Safeguard: not in the file; the factory's rule for a detector that the
+	// file does not speak of.
+	Safeguard bool
+
+	when, unless []check
 }
 
 // Consequences are what a rule does.
@@ -72,7 +76,7 @@ type HoldOrder struct {
 // LinkOrder turns attachments into links.
 type LinkOrder struct {
 	Over   int64
-	Exempt Domains // recipients who get the files themselves
+	Exempt Targets // recipients who get the files themselves
 	Access Access
 	Expire time.Duration
 	// Otherwise says what to do when an attachment may not be touched.
@@ -91,7 +95,10 @@ const (
 )
 
 // Text is a sentence in both languages.
-type Text struct{ JA, EN string }
+type Text struct {
+	JA string `yaml:"ja"`
+	EN string `yaml:"en"`
+}
 
 // Problem is one mistake in a policy file.
 type Problem struct {
@@ -158,26 +165,3 @@ func (p Period) String() string {
 func (p Period) rough() time.Duration {
 	return time.Duration(p.BusinessDays)*24*time.Hour + time.Duration(p.BusinessHours)*3*time.Hour + p.Duration
 }
-
-// Domains is a resolved set of domains: exact names, or ".example" for every
-// domain below example.
-type Domains struct {
-	exact    map[string]bool
-	suffixes []string
-}
-
-// Has reports whether the domain is in the set.
-func (d Domains) Has(domain string) bool {
-	if d.exact[domain] {
-		return true
-	}
-	for _, s := range d.suffixes {
-		if strings.HasSuffix(domain, s) {
-			return true
-		}
-	}
-	return false
-}
-
-// Empty reports whether the set matches nothing.
-func (d Domains) Empty() bool { return len(d.exact) == 0 && len(d.suffixes) == 0 }

@@ -1,0 +1,66 @@
+package policy
+
+import "time"
+
+// outcome is what one rule asks for one recipient.
+type outcome struct {
+	rule    string
+	action  Action
+	delay   time.Duration
+	stages  []Stage
+	expire  Period
+	link    *Link
+	reasons []Reason
+}
+
+// outcome of a rule that selects the recipient.
+func (r *Rule) outcome(f *Facts, to Recipient) outcome {
+	o := outcome{rule: r.Name, action: Send, delay: r.Then.Delay}
+	link, cannot := r.Then.Link.plan(f, to)
+	o.link = link
+	switch {
+	case r.Then.Refuse:
+		o.action = Refuse
+	case r.Then.Hold != nil:
+		o.action, o.stages, o.expire = Hold, r.Then.Hold.Stages, r.Then.Hold.Expire
+	case r.Then.Delay > 0:
+		o.action = Delay
+	}
+	if o.action != Send {
+		o.reasons = r.reasons(f, r.Then.Delay)
+	}
+	if cannot > 0 && o.action != Refuse {
+		o.holdUnlinkable(r, cannot)
+	}
+	return o
+}
+
+// holdUnlinkable turns the outcome into a hold because the rule wants a link
+// that cannot be made.
+func (o *outcome) holdUnlinkable(r *Rule, n int) {
+	if o.action != Hold {
+		o.reasons = nil // the delay needs no word beside a hold
+		o.expire = Period{BusinessDays: HoldDays}
+	}
+	o.action = Hold
+	o.stages = append(o.stages[:len(o.stages):len(o.stages)], ask(r.Then.Link.Approvers...)...)
+	o.reasons = append(o.reasons, cannotLink(r.Name, n))
+}
+
+// plan applies a link order to one recipient: the link, if at least one file
+// can become one, and the number of files that would have to and cannot.
+func (l *LinkOrder) plan(f *Facts, to Recipient) (link *Link, cannot int) {
+	if l == nil || l.Exempt.Has(to.Address) {
+		return nil, 0
+	}
+	for _, a := range f.Attachments {
+		switch {
+		case a.Exempt || a.Size <= l.Over && l.Over > 0:
+		case !a.Fixed:
+			link = &Link{Over: l.Over, Access: l.Access, Expire: l.Expire}
+		case l.Otherwise != OtherwiseSend:
+			cannot++
+		}
+	}
+	return link, cannot
+}
