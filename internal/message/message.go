@@ -18,7 +18,8 @@ const (
 	MaxParts      = 10_000  // parts in one message, all levels together
 	MaxHeader     = 1 << 20 // bytes of one header block
 	MaxFields     = 5_000   // fields of one header block
-	MaxParameters = 500     // parameters of one field
+	MaxParameters = 100     // parameters of one field
+	MaxAnomalies  = 500     // anomalies listed; the first of each code always is
 )
 
 // Span is a half-open range of byte offsets.
@@ -56,7 +57,9 @@ type Message struct {
 	Root      *Part
 	Anomalies []Anomaly
 
-	derived map[*Part]bool // set by Inline, see attachment.go
+	seen   map[string]bool // codes already listed
+	parts  int             // so far, all levels and decoded copies together
+	budget int64           // bytes of decoded copies that may still be split
 }
 
 // Part is one node of the tree: the message itself, a part of a multipart, or
@@ -93,16 +96,28 @@ type Part struct {
 	Nested   bool // root of a message inside message/rfc822 or message/global
 	Embedded bool // spans refer to a decoded copy, not to Message.Raw
 
-	source []byte
-	names  []string
-	index  int // position among the siblings, from 0
+	source   []byte
+	names    []string
+	index    int    // position among the siblings, from 0
+	boundary string // of a multipart, "" where none is usable
+	closed   bool   // the close delimiter was found
+	unclean  bool   // the transfer encoding can be read in two ways
 }
 
 // Source is the text that the spans of p refer to.
 func (p *Part) Source() []byte { return p.source }
 
 // Multipart says whether p has a multipart type and was split.
-func (p *Part) Multipart() bool { return p.Preamble.End > 0 || len(p.Children) > 0 && !p.Children[0].Nested }
+func (p *Part) Multipart() bool { return len(p.Children) > 0 && !p.Children[0].Nested }
+
+// Message is the root of the innermost message that p belongs to: the mail
+// itself or one inside a message/rfc822.
+func (p *Part) Message() *Part {
+	for p.Parent != nil && !p.Nested {
+		p = p.Parent
+	}
+	return p
+}
 
 // Parts walks the tree in the order of the bytes, the root first.
 func (m *Message) Parts() iter.Seq[*Part] { return m.Root.All() }
@@ -144,4 +159,20 @@ func (m *Message) Ambiguous() bool {
 		}
 	}
 	return false
+}
+
+// note lists an anomaly, within MaxAnomalies; the first of a code always is.
+func (m *Message) note(a Anomaly) {
+	key := a.Code
+	if a.Ambiguous {
+		key += "!"
+	}
+	if len(m.Anomalies) >= MaxAnomalies && m.seen[key] {
+		return
+	}
+	if m.seen == nil {
+		m.seen = make(map[string]bool)
+	}
+	m.seen[key] = true
+	m.Anomalies = append(m.Anomalies, a)
 }

@@ -1,0 +1,244 @@
+package message
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+)
+
+// ErrTooLarge: a part decodes to more bytes than the caller's limit.
+var ErrTooLarge = errors.New("decoded part is larger than the limit")
+
+// Decode undoes the transfer encoding, leniently. The result may share memory
+// with the message. More than limit bytes give ErrTooLarge and the first limit
+// bytes; limit <= 0 means no limit.
+func (p *Part) Decode(limit int64) ([]byte, error) {
+	body := p.Body.Of(p.source)
+	var out []byte
+	switch p.Encoding {
+	case "base64":
+		out = decodeBase64(body)
+	case "quoted-printable":
+		out = decodeQP(body, false)
+	case "x-uuencode":
+		out = decodeUU(body)
+	default:
+		out = body
+	}
+	if limit > 0 && int64(len(out)) > limit {
+		return out[:limit:limit], ErrTooLarge
+	}
+	return out, nil
+}
+
+// DecodedSize is the length Decode would give.
+func (p *Part) DecodedSize() int64 {
+	switch {
+	case p.Encoding == "base64" && !p.unclean:
+		c := scanBase64(p.Body.Of(p.source))
+		return int64(c.letters) * 3 / 4
+	case p.Encoding == "base64", p.Encoding == "quoted-printable", p.Encoding == "x-uuencode":
+		b, _ := p.Decode(0)
+		return int64(len(b))
+	}
+	return int64(p.Body.Len())
+}
+
+// Texts is the decoded part in every plausible charset, best first, as valid
+// UTF-8 and without duplicates. At least one is returned.
+func (p *Part) Texts(limit int64) []string {
+	b, _ := p.Decode(limit) // cut at limit is what the caller asked for
+	return DecodeText(b, p.Charset)
+}
+
+// decodeBase64 skips what is not of the alphabet and begins a new group after
+// padding, as joined base64 texts need it.
+func decodeBase64(body []byte) []byte {
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
+	if n, err := base64.StdEncoding.Decode(out, body); err == nil {
+		return out[:n]
+	}
+	var d groupDecoder
+	d.out = out[:0]
+	for _, c := range body {
+		switch v := sextetOf[c]; {
+		case v < 64:
+			d.put(v)
+		case c == '=':
+			d.flush()
+		}
+	}
+	d.flush()
+	return d.out
+}
+
+// groupDecoder collects sextets into bytes.
+type groupDecoder struct {
+	out  []byte
+	bits uint32
+	have int
+}
+
+func (d *groupDecoder) put(v byte) {
+	d.bits = d.bits<<6 | uint32(v)
+	if d.have++; d.have == 4 {
+		d.out = append(d.out, byte(d.bits>>16), byte(d.bits>>8), byte(d.bits))
+		d.bits, d.have = 0, 0
+	}
+}
+
+// flush ends a group early: two sextets are one byte, three are two.
+func (d *groupDecoder) flush() {
+	switch d.have {
+	case 2:
+		d.out = append(d.out, byte(d.bits>>4))
+	case 3:
+		d.out = append(d.out, byte(d.bits>>10), byte(d.bits>>2))
+	}
+	d.bits, d.have = 0, 0
+}
+
+// classes of bytes in a base64 text, other than the sextets 0-63.
+const (
+	isSpace = 64 + iota
+	isNewline
+	isPadding
+	isGarbage
+)
+
+var sextetOf = func() (t [256]byte) {
+	for i := range t {
+		t[i] = isGarbage
+	}
+	for i, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
+		t[c] = byte(i)
+	}
+	t[' '], t['\t'], t['\r'] = isSpace, isSpace, isSpace
+	t['\n'] = isNewline
+	t['='] = isPadding
+	return t
+}()
+
+// base64Shape is what a base64 text looks like from outside.
+type base64Shape struct {
+	letters int  // of the alphabet
+	garbage int  // neither alphabet nor space nor padding
+	after   bool // letters after padding
+	gap     bool // a blank line inside a group of four
+	uneven  int  // lines, before the last, that end inside a group
+	lines   int
+}
+
+// clean says whether every reader decodes the text to the same bytes.
+func (s base64Shape) clean() bool {
+	return s.garbage == 0 && !s.after && !s.gap && s.letters%4 != 1
+}
+
+func scanBase64(body []byte) base64Shape {
+	var s base64Shape
+	padded, fresh, open := false, true, false
+	for _, c := range body {
+		switch v := sextetOf[c]; {
+		case v < 64:
+			if open { // the line before ended inside a group
+				s.uneven, open = s.uneven+1, false
+			}
+			s.after = s.after || padded
+			s.letters++
+			fresh = false
+		case v == isNewline:
+			if fresh && s.letters%4 != 0 && !padded {
+				s.gap = true
+			}
+			if !fresh {
+				s.lines++
+				open = s.letters%4 != 0 && !padded
+			}
+			fresh = true
+		case v == isPadding:
+			padded, fresh = true, false
+		case v == isGarbage:
+			s.garbage++
+		}
+	}
+	// The blank lines at the end are no gap.
+	s.gap = s.gap && !onlyTrailingGap(body)
+	return s
+}
+
+// onlyTrailingGap says whether the letters end before the first blank line.
+func onlyTrailingGap(body []byte) bool {
+	trimmed := bytes.TrimRight(body, "\r\n\t ")
+	return !bytes.Contains(trimmed, []byte("\n\n")) && !bytes.Contains(trimmed, []byte("\r\n\r\n")) &&
+		!bytes.Contains(trimmed, []byte("\n \n")) && !bytes.Contains(trimmed, []byte("\n\t\n"))
+}
+
+// decodeQP reads quoted-printable. What is no escape stays as it is, or with
+// skip its equals sign is left out, as some readers do.
+func decodeQP(body []byte, skip bool) []byte {
+	out := make([]byte, 0, len(body))
+	for len(body) > 0 {
+		end, next := line(body, 0)
+		text := bytes.TrimRight(body[:end], " \t")
+		soft := len(text) > 0 && text[len(text)-1] == '='
+		if soft {
+			text = text[:len(text)-1]
+		}
+		for i := 0; i < len(text); {
+			n := bytes.IndexByte(text[i:], '=')
+			if n < 0 {
+				out = append(out, text[i:]...)
+				break
+			}
+			out = append(out, text[i:i+n]...)
+			i += n
+			if hi, lo, ok := escapeAt(text, i); ok {
+				out = append(out, hi<<4|lo)
+				i += 3
+				continue
+			}
+			if !skip {
+				out = append(out, '=')
+			}
+			i++
+		}
+		if !soft {
+			out = append(out, body[end:next]...)
+		}
+		body = body[next:]
+	}
+	return out
+}
+
+func escapeAt(text []byte, i int) (hi, lo byte, ok bool) {
+	if i+2 >= len(text) {
+		return 0, 0, false
+	}
+	h, l := unhex(text[i+1]), unhex(text[i+2])
+	if h < 0 || l < 0 {
+		return 0, 0, false
+	}
+	return byte(h), byte(l), true
+}
+
+// brokenQP counts equals signs that are neither an escape nor a soft line end.
+func brokenQP(body []byte) int {
+	broken := 0
+	for i := 0; i < len(body); {
+		n := bytes.IndexByte(body[i:], '=')
+		if n < 0 {
+			break
+		}
+		i += n
+		if _, _, ok := escapeAt(body, i); ok {
+			i += 3
+			continue
+		}
+		end, _ := line(body, i)
+		if len(bytes.TrimRight(body[i+1:min(end, i+200)], " \t")) > 0 {
+			broken++
+		}
+		i++
+	}
+	return broken
+}
