@@ -99,6 +99,7 @@ var (
 	ErrCodeSpent  = errors.New("the code is used up or too old; ask for a new one")
 	ErrTicket     = errors.New("the permission to download is not valid in this browser any more")
 	ErrGone       = errors.New("the stored file has been deleted")
+	ErrTooLong    = errors.New("a link may be open until a day within the next 93 days")
 	ErrDamaged    = errors.New("the stored file is not what was stored")
 	ErrCannotLink = errors.New("a part that must be linked cannot be")
 	ErrChanged    = errors.New("the mail would not be the same bytes as at the first attempt")
@@ -107,7 +108,9 @@ var (
 // WrongCodeError says how many tries are left; it matches ErrWrongCode.
 type WrongCodeError struct{ Left int }
 
-func (e *WrongCodeError) Error() string { return fmt.Sprintf("%v; %d tries left", ErrWrongCode, e.Left) }
+func (e *WrongCodeError) Error() string {
+	return fmt.Sprintf("%v; %d tries left", ErrWrongCode, e.Left)
+}
 
 // Is makes errors.Is(err, ErrWrongCode) true.
 func (e *WrongCodeError) Is(target error) bool { return target == ErrWrongCode }
@@ -146,7 +149,6 @@ type Landing struct {
 	Masked     string // the recipient's address as the page may show it: "b•••@other.example"
 	Colleagues bool   // a colleague at the same domain may ask for a code at their own address
 	Shared     bool
-	link       string
 }
 
 // Content is one stored file, opened for one transfer. ReadAt may be called for any range; what was read
@@ -219,7 +221,7 @@ type Outcome struct {
 	Address mailaddr.Address
 	Done    bool
 	State   State // as it is now
-	Why     error // when not Done: ErrRevoked, ErrExpired, ErrGone
+	Why     error // when not Done: ErrRevoked, ErrExpired, ErrGone, ErrTooLong
 }
 
 // Sent is the answer to a request for a code. It is the same whether a mailbox exists or not.
@@ -237,12 +239,11 @@ type Letter struct {
 	Message string // the mail it is about
 }
 
-// Orphan is a stored object without a row, or a row without its object.
+// Orphan is a stored object that no row speaks of.
 type Orphan struct {
-	Key     string
-	Size    int64
-	Since   time.Time
-	Missing bool // the row is there, the object is not
+	Key      string
+	Size     int64 // as stored
+	Modified time.Time
 }
 
 var _ io.ReaderAt = (*Content)(nil)

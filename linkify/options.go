@@ -1,24 +1,82 @@
 package linkify
 
 import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/seal"
 )
 
-// Options are what cmd gives.
+// Defaults and bounds.
+const (
+	defaultLife = 14 * 24 * time.Hour
+	defaultKeep = 7 * 24 * time.Hour
+	maxLife     = 93 * 24 * time.Hour
+)
+
+// Options are what cmd gives. The zero value of what is not marked optional is refused by New.
 type Options struct {
 	DB      *db.DB
+	Keys    *seal.Keys
+	Blobs   blob.Store
 	Portal  string         // what links start with: "https://files.corp.example"
-	Company string         // organization.name
+	Company string         // optional: organization.name
 	Zone    *time.Location // organization.time_zone
-	Life    time.Duration  // how long a link answers; 0 is 14 days
-	Keep    time.Duration  // how long files outlive their last link, so that it can be extended; 0 is 7 days
-	TempDir string         // where a file is encrypted before the store takes it over; on the store's file system
-	// FreeMail are further domains where neighbours are no colleagues.
+	Life    time.Duration  // optional: how long a link answers, 14 days
+	Keep    time.Duration  // optional: how long files outlive their last link, so that it can be extended, 7 days
+	// TempDir is where a file is encrypted before the store takes it over: best on the store's file system,
+	// where taking over is a rename. It is made when missing.
+	TempDir string
+	// FreeMail are further domains where neighbours are no colleagues. Optional.
 	FreeMail []string
 	// Post hands a mail of our own to the queue, in the transaction of its cause.
 	Post func(tx *db.Tx, letter Letter) error
 	// Schedule puts work into the queue's one table of due work; the same kind and ref again moves its time.
 	Schedule func(tx *db.Tx, kind, ref string, due time.Time) error
+	// Report is told of each stored object that nothing refers to. Optional.
+	Report func(Orphan)
+}
+
+// Links is the whole of the package: stored files, links and their log. It is safe for concurrent use.
+type Links struct {
+	o    Options
+	free map[string]bool
+}
+
+// New checks the options and starts nothing.
+func New(o Options) (*Links, error) {
+	if o.DB == nil || o.Keys == nil || o.Blobs == nil || o.Post == nil || o.Schedule == nil || o.TempDir == "" {
+		return nil, errors.New("linkify: database, keys, store, temporary directory, post and schedule are all needed")
+	}
+	if err := o.settle(); err != nil {
+		return nil, err
+	}
+	return &Links{o: o, free: freeSet(o.FreeMail)}, nil
+}
+
+// settle checks and completes what Prepare and Preview share.
+func (o *Options) settle() error {
+	u, err := url.Parse(o.Portal)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return errors.New("linkify: portal is not a plain http(s) URL")
+	}
+	o.Portal = strings.TrimRight(o.Portal, "/")
+	if o.Zone == nil {
+		return errors.New("linkify: no time zone")
+	}
+	if o.Life == 0 {
+		o.Life = defaultLife
+	}
+	if o.Keep == 0 {
+		o.Keep = defaultKeep
+	}
+	if o.Life < 0 || o.Life > maxLife || o.Keep < 0 {
+		return fmt.Errorf("linkify: a link lives between one and %d days", maxLife/(24*time.Hour))
+	}
+	return nil
 }

@@ -17,7 +17,7 @@ CREATE TABLE link_blob (
     object      TEXT   NOT NULL,    -- key in the store
     size        BIGINT NOT NULL,    -- of the plain bytes
     key_id      TEXT   NOT NULL,    -- of the MAC that binds the object to this row
-    state       TEXT   NOT NULL,    -- stored, deleting, deleted
+    state       TEXT   NOT NULL,    -- storing, stored, deleting, deleted
     stored_at   BIGINT NOT NULL,
     deleted_at  BIGINT NOT NULL,
     PRIMARY KEY (message, digest)
@@ -33,7 +33,7 @@ CREATE TABLE link_file (
     size        BIGINT NOT NULL,
     sealed      BYTEA  NOT NULL,    -- name, type, SHA-256
     created_at  BIGINT NOT NULL,
-    UNIQUE (message, path)
+    UNIQUE (message, path, digest)
 );
 
 -- One link per recipient of one mail. A new generation is a new token for the same row.
