@@ -23,6 +23,10 @@ func (f *File) value(n *yaml.Node, path string, v reflect.Value) {
 	switch {
 	case strings.Count(path, ".")+strings.Count(path, "[") > maxDepth:
 		f.add(n.Line, "nested too deeply")
+	case v.Type() == reflect.TypeFor[NotYet]():
+		if !isNull(n) && n.Value != "false" {
+			f.add(n.Line, "%s is not available yet", name(path))
+		}
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		f.add(n.Line, "anchors and aliases (& and *) are not read; write the value out")
 	case v.Kind() == reflect.Pointer:

@@ -94,3 +94,7 @@ func (d Duration) String() string {
 	}
 	return s
 }
+
+// NotYet is the type of a key whose name is settled and whose work is not
+// carried out yet: giving it is a mistake, so that nobody relies on it.
+type NotYet struct{}

@@ -31,6 +31,7 @@ type sample struct {
 	Map   map[string][]int  `yaml:"map"`
 	Size  yamlfile.Size     `yaml:"size"`
 	Wait  yamlfile.Duration `yaml:"wait"`
+	Later yamlfile.NotYet   `yaml:"later"`
 }
 
 type inner struct {
@@ -104,7 +105,7 @@ zzzzzzzzzz: 1
 10: size: "large" is no size; write for example 10MB, 150MiB or 0
 11: wait: "-5m" is no length of time; write for example 30s, 5m, 1h30m, 7d or 0
 12: words must be a list, not a mapping
-13: unknown key "zzzzzzzzzz"; known: count, inner, list, map, name, on, size, wait, word, words`
+13: unknown key "zzzzzzzzzz"; known: count, inner, later, list, map, name, on, size, wait, word, words`
 	if got := problems(f); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -113,6 +114,7 @@ zzzzzzzzzz: 1
 func TestBrokenAndHostileFilesAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ source, want string }{
 		"syntax":   {"a: [1\nb: 2", "not valid YAML"},
+		"not yet":  {"later: {host: x}", "1: later is not available yet"},
 		"alias":    {"name: &x a\nword: *x", "anchors and aliases"},
 		"merge":    {"inner: {<<: {host: a}}", "a key in inner must be plain text"},
 		"second":   {"name: a\n---\nname: b", "a second document"},
@@ -135,7 +137,7 @@ func TestAnEmptyFileAndEmptyKeysAreNoMistake(t *testing.T) {
 	if got := problems(yamlfile.Read(nil, &s)); got != "" {
 		t.Error(got)
 	}
-	if got := problems(yamlfile.Read([]byte("name:\nlist:\nwords: ~\nmap:\nword:\n# end\n"), &s)); got != "" {
+	if got := problems(yamlfile.Read([]byte("name:\nlist:\nwords: ~\nmap:\nword:\nlater: false\n# end\n"), &s)); got != "" {
 		t.Error(got)
 	}
 }
