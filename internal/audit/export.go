@@ -78,7 +78,7 @@ func (l *Log) exportSlice(ctx context.Context, number int64, id string) (rows []
 func (l *Log) exportPending(ctx context.Context, out *json.Encoder) error {
 	var rows []*row
 	err := l.db.Read(ctx, func(tx *db.Tx) (err error) {
-		rows, err = scanRows(tx, selectRow+` WHERE number < 0 ORDER BY id`)
+		rows, err = scanRows(tx, selectRow+` WHERE number < 0 ORDER BY at, id`)
 		return err
 	})
 	if err != nil {

@@ -155,7 +155,7 @@ func (l *Log) addLeaves(tx *db.Tx, edge *tree) (int, error) {
 }
 
 func pendingLeaves(tx *db.Tx) ([]row, error) {
-	rows, err := tx.Query(`SELECT id, leaf FROM audit_entry WHERE number < 0 ORDER BY id LIMIT $1`, batch)
+	rows, err := tx.Query(`SELECT id, leaf FROM audit_entry WHERE number < 0 ORDER BY at, id LIMIT $1`, batch)
 	if err != nil {
 		return nil, err
 	}

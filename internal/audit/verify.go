@@ -125,7 +125,7 @@ func (v *verification) openPending(tx *db.Tx) error {
 		return err
 	}
 	v.report.OldestPending = db.Time(*oldest)
-	rows, err := scanRows(tx, selectRow+` WHERE number < 0 ORDER BY id LIMIT 1000`)
+	rows, err := scanRows(tx, selectRow+` WHERE number < 0 ORDER BY at, id LIMIT 1000`)
 	for _, r := range rows {
 		v.entry(r)
 	}

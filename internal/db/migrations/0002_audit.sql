@@ -18,7 +18,7 @@ CREATE TABLE audit_entry (
     number     BIGINT NOT NULL                -- place in the log from 0; -1 until the sequencer gives one
 );
 CREATE UNIQUE INDEX audit_entry_number ON audit_entry (number) WHERE number >= 0;
-CREATE INDEX audit_entry_pending ON audit_entry (id) WHERE number < 0;
+CREATE INDEX audit_entry_pending ON audit_entry (at, id) WHERE number < 0;
 CREATE INDEX audit_entry_at ON audit_entry (at, id);
 CREATE INDEX audit_entry_actor ON audit_entry (actor, at, id);
 CREATE INDEX audit_entry_action ON audit_entry (action, at, id);
