@@ -72,7 +72,9 @@ type Outgoing struct {
 type Result struct {
 	Remote string // name or address of the next hop
 	Reply  string // its text, with its queue id
-	Err    *SendError
+	// DSNPassed says that the next hop took over the duty to report success (RFC 3461).
+	DSNPassed bool
+	Err       *SendError
 }
 
 // SendError is a delivery that did not succeed.

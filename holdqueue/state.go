@@ -218,6 +218,15 @@ func (r *Recipient) TakeOver(at time.Time) error {
 	return nil
 }
 
+// HoldAgain asks people about a recipient whose mail cannot leave as planned: sending > held, before any byte left.
+func (r *Recipient) HoldAgain(d Decision, at time.Time) error {
+	if r.State != Sending || !r.DotSentAt.IsZero() {
+		return r.wrong("hold")
+	}
+	r.State, r.Attempt, r.DecidedAt, r.Verdict = Held, "", at, d.Verdict
+	return nil
+}
+
 // DotSent notes that the final dot is about to be written.
 func (r *Recipient) DotSent(attempt string, at time.Time) error {
 	if r.State != Sending || r.Attempt != attempt {

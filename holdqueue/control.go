@@ -1,0 +1,153 @@
+package holdqueue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/audit"
+	"github.com/sekisho-mail/sekisho/internal/db"
+)
+
+// Outcome is the truth about one recipient after somebody asked for something.
+type Outcome struct {
+	Recipient ID
+	Address   string
+	State     State // as it is now
+	Err       error // why not; a *StateError says since when
+}
+
+// Cancel takes back the recipients of a message that have not begun to leave; ids nil means all of them.
+// The error is about the message; each recipient has its own outcome.
+func (q *Queue) Cancel(ctx context.Context, id ID, ids []ID, why Reason, by Actor) ([]Outcome, error) {
+	return q.each(ctx, id, ids, by, func(r *Recipient, _ *Message, now time.Time) error { return r.Cancel(why, now) })
+}
+
+// SendNow ends the delay. What is held stays held.
+func (q *Queue) SendNow(ctx context.Context, id ID, ids []ID, by Actor) ([]Outcome, error) {
+	return q.each(ctx, id, ids, by, func(r *Recipient, _ *Message, now time.Time) error { return r.SendNow(now) })
+}
+
+// Stop stops the clock of delayed recipients.
+func (q *Queue) Stop(ctx context.Context, id ID, ids []ID, by Actor) ([]Outcome, error) {
+	return q.each(ctx, id, ids, by, func(r *Recipient, _ *Message, now time.Time) error { return r.Stop(now) })
+}
+
+// Release approves held recipients in the name of an administrator, without the identity provider.
+func (q *Queue) Release(ctx context.Context, id ID, ids []ID, by Actor) ([]Outcome, error) {
+	return q.each(ctx, id, ids, by, func(r *Recipient, m *Message, now time.Time) error {
+		if r.State == Delayed {
+			return r.SendNow(now)
+		}
+		return r.Approve(m.AcceptedAt, now)
+	})
+}
+
+func (q *Queue) each(ctx context.Context, id ID, ids []ID, by Actor,
+	do func(*Recipient, *Message, time.Time) error) ([]Outcome, error) {
+	var out []Outcome
+	err := q.o.DB.Write(ctx, func(tx *db.Tx) error {
+		var err error
+		out, err = q.eachTx(tx, id, ids, by, do)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	q.wake()
+	return out, nil
+}
+
+func (q *Queue) eachTx(tx *db.Tx, id ID, ids []ID, by Actor,
+	do func(*Recipient, *Message, time.Time) error) (out []Outcome, err error) {
+	_, err = q.update(tx, id, by, func(m *Message, now time.Time) error {
+		out = nil
+		if m.Origin == FromSystem {
+			return fmt.Errorf("message %s is our own: %w", id, db.ErrNotFound)
+		}
+		for _, want := range ids {
+			if !slices.ContainsFunc(m.Recipients, func(r *Recipient) bool { return r.ID == want }) {
+				return fmt.Errorf("recipient %s of %s: %w", want, id, db.ErrNotFound)
+			}
+		}
+		for _, r := range m.Recipients {
+			if ids != nil && !slices.Contains(ids, r.ID) {
+				continue
+			}
+			err := do(r, m, now)
+			out = append(out, Outcome{Recipient: r.ID, Address: string(r.Address), State: r.State, Err: err})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Approve lets held recipients go, inside the transaction of the decision.
+func (q *Queue) Approve(tx *db.Tx, id ID, ids []ID, by Actor) ([]Outcome, error) {
+	return q.eachTx(tx, id, ids, by, func(r *Recipient, m *Message, now time.Time) error {
+		return r.Approve(m.AcceptedAt, now)
+	})
+}
+
+// Reject returns held recipients, inside the transaction of the decision.
+func (q *Queue) Reject(tx *db.Tx, id ID, ids []ID, by Actor) ([]Outcome, error) {
+	return q.eachTx(tx, id, ids, by, func(r *Recipient, _ *Message, now time.Time) error { return r.Reject(now) })
+}
+
+// Expire returns held recipients nobody decided about, inside the transaction that finds them.
+func (q *Queue) Expire(tx *db.Tx, id ID, ids []ID) ([]Outcome, error) {
+	return q.eachTx(tx, id, ids, System, func(r *Recipient, _ *Message, now time.Time) error { return r.Expire(now) })
+}
+
+// Wake makes the loop look at once, after a transaction that approved something.
+func (q *Queue) Wake() { q.wake() }
+
+// Pause is who paused the queue, when and why.
+type Pause struct {
+	By     Actor     `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+// Paused gives the pause in force, nil when there is none.
+func (q *Queue) Paused(ctx context.Context) (p *Pause, err error) {
+	err = q.o.DB.Read(ctx, func(tx *db.Tx) error { p, err = pause(tx); return err })
+	return p, err
+}
+
+func pause(tx *db.Tx) (*Pause, error) {
+	raw, err := setting(tx, "pause")
+	if err != nil || len(raw) == 0 {
+		return nil, err
+	}
+	var p Pause
+	return &p, json.Unmarshal(raw, &p)
+}
+
+// Pause stops all release: mail is accepted and inspected, and nothing but our own notices leaves.
+func (q *Queue) Pause(ctx context.Context, by Actor, reason string) error {
+	return q.o.DB.Write(ctx, func(tx *db.Tx) error {
+		raw, err := json.Marshal(Pause{By: by, At: tx.Now(), Reason: reason})
+		if err != nil {
+			return err
+		}
+		if err := setSetting(tx, "pause", raw); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{Actor: string(by), Action: "pause", Detail: map[string]string{"reason": reason}})
+	})
+}
+
+// Resume lets mail leave again.
+func (q *Queue) Resume(ctx context.Context, by Actor, reason string) error {
+	err := q.o.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := setSetting(tx, "pause", []byte{}); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{Actor: string(by), Action: "resume", Detail: map[string]string{"reason": reason}})
+	})
+	q.wake()
+	return err
+}

@@ -1,0 +1,262 @@
+package holdqueue
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/audit"
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+)
+
+// inRow is how large a body may be to lie in its row. Above, a file with two fsyncs is quicker than the log of
+// the database (the crossover is at 300 to 500 KB).
+const inRow = 256 << 10
+
+// Envelope is what is known about a mail at its acceptance besides its bytes.
+type Envelope struct {
+	Origin     Origin
+	Source     string
+	Person     mailaddr.Address
+	MailFrom   mailaddr.Address
+	Recipients []EnvelopeRecipient // a repeated address is kept once
+	Automatic  bool
+	Meta       Meta
+	// Received is the SHA-256 of the message as the client sent it, by which a resend is known.
+	Received [32]byte
+}
+
+// EnvelopeRecipient is one RCPT.
+type EnvelopeRecipient struct {
+	Address mailaddr.Address
+	Notify  string
+	ORcpt   string
+}
+
+// Draft is one message being written. It is used by one goroutine.
+type Draft struct {
+	q    *Queue
+	id   ID
+	sum  hash.Hash
+	size int64
+
+	buf  bytes.Buffer // while small
+	file *os.File     // once large
+	enc  io.WriteCloser
+	done bool
+}
+
+// Begin starts a message. Nothing is kept before Commit.
+func (q *Queue) Begin(context.Context) (*Draft, error) {
+	return &Draft{q: q, id: db.NewID(), sum: sha256.New()}, nil
+}
+
+// ID is the identifier the message will have.
+func (d *Draft) ID() ID { return d.id }
+
+// Write takes the next bytes of the stored message: to memory while it is small, then to an encrypted file.
+func (d *Draft) Write(p []byte) (int, error) {
+	d.sum.Write(p)
+	d.size += int64(len(p))
+	if d.enc == nil {
+		if d.buf.Len()+len(p) <= inRow {
+			return d.buf.Write(p)
+		}
+		if err := d.spill(); err != nil {
+			return 0, err
+		}
+	}
+	return d.enc.Write(p)
+}
+
+func (d *Draft) spill() error {
+	var err error
+	if d.file, err = os.CreateTemp(d.q.o.Spool, "draft-"+d.id+"-*"); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if d.enc, err = d.q.o.Keys.EncryptTo(d.file); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if _, err = d.enc.Write(d.buf.Bytes()); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	d.buf = bytes.Buffer{}
+	return nil
+}
+
+// Abort forgets the message. After Commit it does nothing.
+func (d *Draft) Abort() {
+	if d.done {
+		return
+	}
+	d.done = true
+	d.buf = bytes.Buffer{}
+	if d.file != nil {
+		d.file.Close()
+		os.Remove(d.file.Name())
+	}
+}
+
+// Commit makes the message durable: when it returns nil, bytes and rows are on disk. When it fails, nothing is
+// left that could ever be sent.
+func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
+	if d.done {
+		return "", errors.New("commit: the draft has ended")
+	}
+	defer d.Abort()
+	if len(env.Recipients) == 0 {
+		return "", errors.New("commit: no recipients")
+	}
+	row := &accepted{id: d.id, env: env, size: d.size}
+	d.sum.Sum(row.sha[:0])
+	if err := d.keep(ctx, row); err != nil {
+		return "", err
+	}
+	if err := row.sealUp(d.q); err != nil {
+		return "", err
+	}
+	err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) })
+	if err != nil {
+		if row.blob != "" {
+			// Not ctx: it may be why we are here, and an orphan is swept a day later at worst.
+			d.q.o.Blobs.Delete(context.WithoutCancel(ctx), row.blob)
+		}
+		return "", fmt.Errorf("commit: %w", err)
+	}
+	d.q.wake()
+	return d.id, nil
+}
+
+// keep puts a large body into the store, durable, and seals a small one for its row.
+func (d *Draft) keep(ctx context.Context, row *accepted) error {
+	if d.file == nil {
+		row.body = d.q.o.Keys.Seal("body", d.id, d.buf.Bytes())
+		d.done, d.buf = true, bytes.Buffer{}
+		return nil
+	}
+	row.blob = "mail/" + d.id
+	err := errors.Join(d.enc.Close(), d.file.Sync(), d.file.Close())
+	if err == nil {
+		err = d.q.o.Blobs.Adopt(ctx, row.blob, d.file.Name())
+	}
+	if err != nil {
+		return fmt.Errorf("keep body: %w", err)
+	}
+	d.done = true
+	return nil
+}
+
+// accepted is a message on its way into the tables.
+type accepted struct {
+	id   ID
+	env  Envelope
+	size int64
+	sha  [32]byte
+	body []byte
+	blob string
+
+	meta   []byte
+	resend []byte
+	ids    []ID
+}
+
+// sealUp does the work that needs no transaction.
+func (a *accepted) sealUp(q *Queue) error {
+	seen := map[mailaddr.Address]bool{}
+	a.env.Recipients = slices.DeleteFunc(a.env.Recipients, func(r EnvelopeRecipient) bool {
+		twice := seen[r.Address]
+		seen[r.Address] = true
+		return twice
+	})
+	keys := []string{string(a.env.MailFrom), a.env.Meta.MessageID, string(a.env.Received[:])}
+	for _, r := range a.env.Recipients {
+		a.ids = append(a.ids, db.NewID())
+		keys = append(keys, string(r.Address))
+	}
+	slices.Sort(keys[3:])
+	a.resend = q.digest("resend", keys...)
+	meta, err := json.Marshal(a.env.Meta)
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	a.meta = q.o.Keys.Seal("meta", a.id, meta)
+	return nil
+}
+
+// insert writes the rows of an accepted message and what is to be done with it next.
+func (q *Queue) insert(tx *db.Tx, a *accepted) error {
+	now := tx.Now()
+	state, kind, due := Received, kindInspect, now
+	inspected := time.Time{}
+	if a.env.Origin == FromSystem {
+		// Our own mail is neither inspected nor delayed.
+		state, kind, inspected = Delayed, kindNotice, now
+	}
+	_, err := tx.Exec(`INSERT INTO message (id, family, family_key, origin, source, person, mail_from, automatic, size,
+		sha256, body, blob, meta, resend_key, answered_at, accepted_at, inspected_at, ended_at, purged_at, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 1)`,
+		a.id, a.id, []byte{}, string(a.env.Origin), a.env.Source, string(a.env.Person), string(a.env.MailFrom),
+		db.Bool(a.env.Automatic), a.size, a.sha[:], a.body, a.blob, a.meta, a.resend, int64(0),
+		db.Micros(now), db.Micros(inspected))
+	if err != nil {
+		return err
+	}
+	for i, r := range a.env.Recipients {
+		if err := insertRecipient(tx, a, i, r, state, now); err != nil {
+			return err
+		}
+	}
+	if err := q.schedule(tx, kind, a.id, due); err != nil {
+		return err
+	}
+	return audit.Append(tx, audit.Entry{Actor: a.actor(), Action: "accept", Message: a.id,
+		Detail: map[string]string{"origin": string(a.env.Origin), "source": a.env.Source, "client": a.env.Meta.Client,
+			"from": string(a.env.MailFrom), "kind": a.env.Meta.Kind}})
+}
+
+func (a *accepted) actor() string {
+	if a.env.Person == "" {
+		return string(System)
+	}
+	return string(Person(a.env.Person))
+}
+
+func insertRecipient(tx *db.Tx, a *accepted, i int, r EnvelopeRecipient, state State, now time.Time) error {
+	release := int64(0)
+	if state == Delayed {
+		release = db.Micros(now)
+	}
+	_, err := tx.Exec(`INSERT INTO recipient (id, message, position, address, domain, notify, orcpt, state, bundle,
+		delay, stopped, release_at, decided_at, next_try_at, attempt, claimed_at, dot_sent_at, uncertain, tries,
+		first_try_at, warned_at, remote, reply, reason, ended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, 0, $9, 0, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', 0)`,
+		a.ids[i], a.id, i, string(r.Address), r.Address.Domain(), r.Notify, r.ORcpt, string(state), release)
+	return err
+}
+
+// SweepSpool removes what drafts that died with their process left behind. Call it before anything is accepted.
+func (q *Queue) SweepSpool() error {
+	entries, err := os.ReadDir(q.o.Spool)
+	if err != nil {
+		return fmt.Errorf("sweep spool: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "draft-") {
+			if err := os.Remove(filepath.Join(q.o.Spool, e.Name())); err != nil {
+				return fmt.Errorf("sweep spool: %w", err)
+			}
+		}
+	}
+	return nil
+}

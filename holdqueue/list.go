@@ -1,0 +1,232 @@
+package holdqueue
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"bytes"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+)
+
+// Get gives a message with its recipients and report, or db.ErrNotFound.
+func (q *Queue) Get(ctx context.Context, id ID) (m *Message, err error) {
+	err = q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		m, err = q.load(tx, id, true)
+		return err
+	})
+	return m, err
+}
+
+// GetTx is Get inside a transaction.
+func (q *Queue) GetTx(tx *db.Tx, id ID) (*Message, error) { return q.load(tx, id, true) }
+
+// Filter chooses messages for List. The zero Filter is everything but our own mail.
+type Filter struct {
+	Person mailaddr.Address // whose
+	Open   bool             // only with a recipient that has not ended
+	States []State          // only with a recipient in one of them
+	System bool             // our own mail instead
+	Before Cursor           // only what lies after the cursor in the list: older
+	Limit  int              // 0 is 50
+}
+
+// Cursor is a place in a list by acceptance, the newest first.
+type Cursor struct {
+	At time.Time
+	ID ID
+}
+
+// List gives a page of messages with their recipients, the newest first, without reports. next is zero after the
+// last page.
+func (q *Queue) List(ctx context.Context, f Filter) (page []*Message, next Cursor, err error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	err = q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		page, next = nil, Cursor{}
+		ids, err := listIDs(tx, f)
+		if err != nil {
+			return err
+		}
+		for i, id := range ids {
+			if i == f.Limit {
+				last := page[i-1]
+				next = Cursor{At: last.AcceptedAt, ID: last.ID}
+				break
+			}
+			m, err := q.load(tx, id, false)
+			if err != nil {
+				return err
+			}
+			page = append(page, m)
+		}
+		return nil
+	})
+	return page, next, err
+}
+
+func listIDs(tx *db.Tx, f Filter) ([]ID, error) {
+	var where []string
+	var args []any
+	arg := func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) }
+	if f.Person != "" {
+		where = append(where, "person = "+arg(string(f.Person)))
+	}
+	if f.System {
+		where = append(where, "origin = 'system'")
+	} else {
+		where = append(where, "origin <> 'system'")
+	}
+	if f.Open {
+		where = append(where, "ended_at = 0")
+	}
+	if len(f.States) > 0 {
+		in := make([]string, len(f.States))
+		for i, s := range f.States {
+			in[i] = arg(string(s))
+		}
+		where = append(where, "EXISTS (SELECT 1 FROM recipient WHERE recipient.message = message.id AND state IN ("+
+			strings.Join(in, ", ")+"))")
+	}
+	if !f.Before.At.IsZero() {
+		where = append(where, "(accepted_at, id) < ("+arg(db.Micros(f.Before.At))+", "+arg(f.Before.ID)+")")
+	}
+	rows, err := tx.Query(`SELECT id FROM message WHERE `+strings.Join(where, " AND ")+
+		` ORDER BY accepted_at DESC, id DESC LIMIT `+arg(f.Limit+1), args...)
+	if err != nil {
+		return nil, fmt.Errorf("list messages: %w", err)
+	}
+	defer rows.Close()
+	var ids []ID
+	for rows.Next() {
+		var id ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// ErrPurged says that the content of a mail has been deleted after its retention.
+var ErrPurged = fmt.Errorf("content deleted after its retention: %w", db.ErrNotFound)
+
+// Open gives the stored bytes of a message.
+func (q *Queue) Open(ctx context.Context, m *Message) (Body, error) {
+	if m.Meta.Enclose == "" {
+		return q.openStored(ctx, m.ID)
+	}
+	own, err := q.openStored(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	enclosed, err := q.openStored(ctx, m.Meta.Enclose)
+	if err != nil {
+		own.Close()
+		return nil, err
+	}
+	return enclose(own, enclosed, m.Meta.Head), nil
+}
+
+func (q *Queue) openStored(ctx context.Context, id ID) (Body, error) {
+	var sealed []byte
+	var key string
+	err := q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(`SELECT body, blob FROM message WHERE id = $1`, id).Scan(&sealed, &key)
+	})
+	switch {
+	case db.IsNoRows(err):
+		return nil, fmt.Errorf("message %s: %w", id, db.ErrNotFound)
+	case err != nil:
+		return nil, fmt.Errorf("open message %s: %w", id, err)
+	case key != "":
+		return q.openBlob(ctx, id, key)
+	case len(sealed) == 0:
+		return nil, fmt.Errorf("message %s: %w", id, ErrPurged)
+	}
+	plain, err := q.o.Keys.Open("body", id, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open message %s: %w", id, err)
+	}
+	return Bytes(plain), nil
+}
+
+func (q *Queue) openBlob(ctx context.Context, id ID, key string) (Body, error) {
+	f, err := q.o.Blobs.Open(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("open message %s: %w", id, err)
+	}
+	plain, size, err := q.o.Keys.DecryptAt(f, f.Size())
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open message %s: %w", id, err)
+	}
+	return &body{ReaderAt: plain, size: size, closers: []io.Closer{f}}, nil
+}
+
+// Bytes makes a Body of bytes in memory.
+func Bytes(b []byte) Body { return &body{ReaderAt: bytes.NewReader(b), size: int64(len(b))} }
+
+type body struct {
+	io.ReaderAt
+	size    int64
+	closers []io.Closer
+}
+
+func (b *body) Size() int64 { return b.size }
+
+func (b *body) Close() (err error) {
+	for _, c := range b.closers {
+		if e := c.Close(); e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// enclose puts the enclosed message between the first head octets of own and the rest.
+func enclose(own, enclosed Body, head int64) Body {
+	return &body{
+		ReaderAt: pieces{
+			{own, 0, head}, {enclosed, 0, enclosed.Size()}, {own, head, own.Size() - head},
+		},
+		size:    own.Size() + enclosed.Size(),
+		closers: []io.Closer{own, enclosed},
+	}
+}
+
+type piece struct {
+	r         io.ReaderAt
+	off, size int64
+}
+
+// pieces reads several ranges as one.
+type pieces []piece
+
+func (ps pieces) ReadAt(p []byte, off int64) (n int, err error) {
+	for _, each := range ps {
+		if off >= each.size {
+			off -= each.size
+			continue
+		}
+		want := min(int64(len(p)-n), each.size-off)
+		got, err := each.r.ReadAt(p[n:n+int(want)], each.off+off)
+		n += got
+		if int64(got) < want {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return n, err
+		}
+		if n == len(p) {
+			return n, nil
+		}
+		off = 0
+	}
+	return n, io.EOF
+}

@@ -1,0 +1,153 @@
+package holdqueue
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/blob"
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/seal"
+)
+
+// Options are what a queue is made of. All but Log and the zero-able limits are required.
+type Options struct {
+	DB    *db.DB
+	Keys  *seal.Keys
+	Blobs blob.Store
+	// Spool is a directory on the same disk as a file store, for bodies under way. 0700.
+	Spool string
+	// Hostname stands in the Message-ID of our own mail and in reports.
+	Hostname string
+	// Languages of reports to senders, in order.
+	Language string
+	Log      *slog.Logger
+	Retain   Retention
+	Workers  Workers
+}
+
+// Retention says how long content is kept after a mail has ended. Facts (who, whom, when, why) outlive it.
+type Retention struct {
+	Sent     time.Duration // factory 7 days
+	Returned time.Duration // factory 30 days: refused, rejected, expired, cancelled, failed
+	Facts    time.Duration // factory 400 days
+}
+
+// Workers says how much is done at once.
+type Workers struct {
+	Inspect int           // factory 2; each may use a core
+	Send    int           // factory 20
+	Other   int           // factory 4
+	Lease   time.Duration // factory 60 s; a dead worker's mail is taken over after at most this
+}
+
+// Queue is the store of accepted mail and, once Run, its one loop.
+type Queue struct {
+	o Options
+	// Set by cmd before Run and before anything is accepted.
+	Inspect  Inspect
+	Poison   Poison
+	Prepare  Prepare
+	Sender   Sender
+	Retry    Retry
+	Hooks    Hooks
+	Handlers map[string]Handler
+
+	kick chan struct{}
+
+	mu     sync.Mutex
+	active map[string]*claim // by attempt
+	floor  time.Time         // nothing leaves sooner than min(its delay, 60 s) after this
+}
+
+// New opens the queue. It refuses to work with a key file that is not the one this database was sealed with.
+func New(ctx context.Context, o Options) (*Queue, error) {
+	o.Retain.Sent = orDuration(o.Retain.Sent, 7*24*time.Hour)
+	o.Retain.Returned = orDuration(o.Retain.Returned, 30*24*time.Hour)
+	o.Retain.Facts = orDuration(o.Retain.Facts, 400*24*time.Hour)
+	o.Workers.Lease = orDuration(o.Workers.Lease, time.Minute)
+	o.Workers.Inspect = orInt(o.Workers.Inspect, 2)
+	o.Workers.Send = orInt(o.Workers.Send, 20)
+	o.Workers.Other = orInt(o.Workers.Other, 4)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(o.Spool, 0o700); err != nil {
+		return nil, fmt.Errorf("make spool: %w", err)
+	}
+	q := &Queue{o: o, kick: make(chan struct{}, 1), active: map[string]*claim{}, Handlers: map[string]Handler{}}
+	if err := q.checkCanary(ctx); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+func orDuration(d, factory time.Duration) time.Duration {
+	if d == 0 {
+		return factory
+	}
+	return d
+}
+
+func orInt(n, factory int) int {
+	if n == 0 {
+		return factory
+	}
+	return n
+}
+
+// ErrWrongKeys says that the database was sealed with keys that are not in the key file.
+var ErrWrongKeys = errors.New("the key file does not fit this database: restore the key file that belongs to it")
+
+const canary = "sekisho canary"
+
+func (q *Queue) checkCanary(ctx context.Context) error {
+	return q.o.DB.Write(ctx, func(tx *db.Tx) error {
+		sealed, err := setting(tx, "canary")
+		if err != nil {
+			return err
+		}
+		if sealed == nil {
+			return setSetting(tx, "canary", q.o.Keys.Seal("canary", "canary", []byte(canary)))
+		}
+		plain, err := q.o.Keys.Open("canary", "canary", sealed)
+		if err != nil || string(plain) != canary {
+			return ErrWrongKeys
+		}
+		return nil
+	})
+}
+
+func setting(tx *db.Tx, name string) ([]byte, error) {
+	var v []byte
+	err := tx.QueryRow(`SELECT value FROM setting WHERE name = $1`, name).Scan(&v)
+	if db.IsNoRows(err) {
+		return nil, nil
+	}
+	return v, err
+}
+
+func setSetting(tx *db.Tx, name string, value []byte) error {
+	_, err := tx.Exec(`INSERT INTO setting (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+	return err
+}
+
+// wake makes the loop look at once.
+func (q *Queue) wake() {
+	select {
+	case q.kick <- struct{}{}:
+	default:
+	}
+}
+
+// digest is a keyed hash for look-ups by content: what it stands for cannot be guessed from a stolen database.
+func (q *Queue) digest(purpose string, parts ...string) []byte {
+	sum := sha256.Sum256(q.o.Keys.MAC(purpose, parts...))
+	return sum[:]
+}

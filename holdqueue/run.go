@@ -1,0 +1,199 @@
+package holdqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
+)
+
+// errLost says that a lease ended and another worker has the work now.
+var errLost = errors.New("another worker has taken over")
+
+const (
+	// lookAgain bounds how long work waits that another process scheduled: a node, or the command line.
+	lookAgain = time.Second
+	// safeStart is how long after a start or a jump of the clock people can still cancel what had become due.
+	safeStart = 60 * time.Second
+	// clockJump is how far the wall clock may move against the monotonic one before we call it a jump.
+	clockJump = 60 * time.Second
+)
+
+// Run is the one loop: it claims what is due and carries it out until ctx ends, then waits for what is under way.
+func (q *Queue) Run(ctx context.Context) error {
+	if err := q.setFloor(ctx); err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	lanes := q.lanes()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	renewal := time.NewTicker(q.o.Workers.Lease / 3)
+	defer renewal.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-renewal.C:
+			if err := q.renew(ctx); err != nil && ctx.Err() == nil {
+				q.o.Log.Error("leases not renewed", "error", err)
+			}
+			continue
+		case <-q.kick:
+		case <-timer.C:
+		}
+		if now := time.Now(); now.Round(0).Sub(last.Round(0))-now.Sub(last) > clockJump {
+			q.o.Log.Warn("the clock jumped forward; nothing leaves for a moment")
+			if err := q.setFloor(ctx); err != nil {
+				q.o.Log.Error("clock not read", "error", err)
+			}
+		}
+		last = time.Now()
+		timer.Reset(q.round(ctx, lanes, &running))
+	}
+}
+
+// setFloor notes that from now on people need time to cancel what may have become due unseen.
+func (q *Queue) setFloor(ctx context.Context) error {
+	now, err := q.o.DB.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the clock: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.floor = now
+	return nil
+}
+
+// lane is a number of workers for some kinds of work, so that a flood of one kind never starves another.
+type lane struct {
+	kinds []string
+	slots chan struct{}
+	do    func(ctx context.Context, c *claim) error
+}
+
+func (q *Queue) lanes() []*lane {
+	others := append(slices.Sorted(maps.Keys(q.Handlers)), kindPurge)
+	make := func(n int, do func(context.Context, *claim) error, kinds ...string) *lane {
+		return &lane{kinds: kinds, slots: make(chan struct{}, n), do: do}
+	}
+	return []*lane{
+		make(q.o.Workers.Inspect, q.inspect, kindInspect),
+		make(q.o.Workers.Send, q.send, kindSend),
+		make(max(2, q.o.Workers.Send/4), q.send, kindNotice),
+		make(q.o.Workers.Other, q.handle, others...),
+	}
+}
+
+// round starts what is due and has a free worker, and says when to look again.
+func (q *Queue) round(ctx context.Context, lanes []*lane, running *sync.WaitGroup) time.Duration {
+	wait := lookAgain
+	for _, l := range lanes {
+		free := cap(l.slots) - len(l.slots)
+		if free == 0 {
+			continue // whoever finishes kicks
+		}
+		next, now, err := q.nextDue(ctx, l.kinds)
+		if err == nil && !next.IsZero() && !next.After(now) {
+			err = q.start(ctx, l, free, running)
+			next = now // there may be more
+			if err == nil && cap(l.slots) == len(l.slots) {
+				continue
+			}
+			if err == nil {
+				next, now, err = q.nextDue(ctx, l.kinds)
+			}
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				q.o.Log.Error("queue not read", "error", err)
+			}
+			continue
+		}
+		if !next.IsZero() {
+			wait = min(wait, max(time.Millisecond, next.Sub(now)))
+		}
+	}
+	return wait
+}
+
+func (q *Queue) start(ctx context.Context, l *lane, free int, running *sync.WaitGroup) error {
+	kinds := l.kinds
+	if kinds[0] == kindSend {
+		if paused, err := q.Paused(ctx); err != nil || paused != nil {
+			return err
+		}
+	}
+	got, err := q.take(ctx, kinds, free)
+	if err != nil {
+		return err
+	}
+	for _, c := range got {
+		l.slots <- struct{}{}
+		// Not ctx: what has begun is finished, so that a stop in the middle of a DATA is no uncertain mail.
+		work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		c.cancel = cancel
+		q.mu.Lock()
+		q.active[c.attempt] = c
+		q.mu.Unlock()
+		running.Go(func() {
+			defer func() {
+				q.mu.Lock()
+				delete(q.active, c.attempt)
+				q.mu.Unlock()
+				cancel()
+				<-l.slots
+				q.wake()
+			}()
+			q.carryOut(work, l, c)
+		})
+	}
+	return nil
+}
+
+// carryOut runs one claim. What fails or panics is due again after a growing pause.
+func (q *Queue) carryOut(ctx context.Context, l *lane, c *claim) {
+	err := q.guarded(ctx, l, c)
+	if err == nil || errors.Is(err, errLost) {
+		return
+	}
+	q.o.Log.Error("work failed", "kind", c.kind, "ref", c.ref, "tries", c.tries, "error", err)
+	pause := min(time.Second<<min(c.tries, 12), 30*time.Minute)
+	again := func(tx *db.Tx) error { return q.finish(tx, c, tx.Now().Add(pause), true) }
+	if err := q.o.DB.Write(ctx, again); err != nil {
+		q.o.Log.Error("work not put back; its lease will end", "kind", c.kind, "ref", c.ref, "error", err)
+	}
+}
+
+// guarded turns a panic into an error: a mail that crashes its inspection must not take the service with it.
+func (q *Queue) guarded(ctx context.Context, l *lane, c *claim) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The value of the panic may quote the mail; where it happened does not.
+			q.o.Log.Error("panic", "kind", c.kind, "ref", c.ref, "stack", string(debug.Stack()))
+			err = errors.New("panicked")
+		}
+	}()
+	return l.do(ctx, c)
+}
+
+// handle runs the work of other packages, and purging.
+func (q *Queue) handle(ctx context.Context, c *claim) error {
+	h := q.Handlers[c.kind]
+	if c.kind == kindPurge {
+		h = q.purge
+	}
+	again, err := h(ctx, c.ref)
+	if err != nil {
+		return err
+	}
+	return q.o.DB.Write(ctx, func(tx *db.Tx) error { return q.finish(tx, c, again, false) })
+}

@@ -1,0 +1,234 @@
+package holdqueue
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
+)
+
+// Kinds of work of this package. Other packages name theirs "package.verb" and give a Handler.
+const (
+	kindInspect = "inspect" // ref: message
+	kindSend    = "send"    // ref: message; due when its first recipient is
+	kindNotice  = "notice"  // as send, of our own mail: it never queues behind the company's
+	kindPurge   = "purge"   // ref: message
+)
+
+// Schedule makes work of a kind due at a time, moving it when it is already scheduled and nobody is at it.
+// It belongs to the transaction of its cause.
+func (q *Queue) Schedule(tx *db.Tx, kind, ref string, due time.Time) error {
+	return q.schedule(tx, kind, ref, due)
+}
+
+func (q *Queue) schedule(tx *db.Tx, kind, ref string, due time.Time) error {
+	_, err := tx.Exec(`INSERT INTO work (kind, ref, due_at, attempt, tries) VALUES ($1, $2, $3, '', 0)
+		ON CONFLICT (kind, ref) DO UPDATE SET due_at = excluded.due_at, tries = 0 WHERE work.attempt = ''`,
+		kind, ref, db.Micros(due))
+	if err != nil {
+		return fmt.Errorf("schedule %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Unschedule forgets work of a kind. A worker that is at it finishes, and its wish to run again is not granted.
+func (q *Queue) Unschedule(tx *db.Tx, kind, ref string) error {
+	if _, err := tx.Exec(`DELETE FROM work WHERE kind = $1 AND ref = $2`, kind, ref); err != nil {
+		return fmt.Errorf("unschedule %s: %w", kind, err)
+	}
+	return nil
+}
+
+// arm makes the sending of a message due when its first recipient is. A worker that has the message looks
+// itself before it lets go, so its row is left alone.
+func (q *Queue) arm(tx *db.Tx, m *Message) error {
+	if due := m.dueAt(); !due.IsZero() {
+		return q.schedule(tx, m.sendKind(), m.ID, due)
+	}
+	_, err := tx.Exec(`DELETE FROM work WHERE kind = $1 AND ref = $2 AND attempt = ''`, m.sendKind(), m.ID)
+	return err
+}
+
+func (m *Message) sendKind() string {
+	if m.Origin == FromSystem {
+		return kindNotice
+	}
+	return kindSend
+}
+
+func (m *Message) dueAt() (first time.Time) {
+	for _, r := range m.Recipients {
+		if due := r.DueAt(); !due.IsZero() && (first.IsZero() || due.Before(first)) {
+			first = due
+		}
+	}
+	return first
+}
+
+// claim is one piece of work that this process has, until its lease ends.
+type claim struct {
+	kind, ref string
+	attempt   string
+	tries     int // this one included
+	cancel    context.CancelFunc
+}
+
+// take claims up to n pieces of due work of the kinds, the longest due first.
+func (q *Queue) take(ctx context.Context, kinds []string, n int) ([]*claim, error) {
+	var got []*claim
+	err := q.o.DB.Write(ctx, func(tx *db.Tx) error {
+		got = nil
+		for _, kind := range kinds {
+			some, err := q.takeKind(tx, kind, n-len(got))
+			if err != nil {
+				return err
+			}
+			got = append(got, some...)
+		}
+		return nil
+	})
+	return got, err
+}
+
+func (q *Queue) takeKind(tx *db.Tx, kind string, n int) ([]*claim, error) {
+	if n <= 0 {
+		return nil, nil
+	}
+	type dueRow struct {
+		claim
+		due int64
+		old string
+	}
+	rows, err := tx.Query(`SELECT ref, due_at, attempt, tries FROM work WHERE kind = $1 AND due_at <= $2
+		ORDER BY due_at LIMIT $3`, kind, db.Micros(tx.Now()), n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var due []dueRow
+	for rows.Next() {
+		d := dueRow{claim: claim{kind: kind, attempt: db.NewID()}}
+		if err := rows.Scan(&d.ref, &d.due, &d.old, &d.tries); err != nil {
+			return nil, err
+		}
+		d.tries++
+		due = append(due, d)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	rows.Close()
+	var got []*claim
+	until := db.Micros(tx.Now().Add(q.o.Workers.Lease))
+	for _, d := range due {
+		changed, err := tx.Exec(`UPDATE work SET due_at = $1, attempt = $2, tries = $3
+			WHERE kind = $4 AND ref = $5 AND due_at = $6 AND attempt = $7`, until, d.attempt, d.tries, kind, d.ref, d.due, d.old)
+		if err != nil {
+			return nil, err
+		}
+		if changed == 1 {
+			got = append(got, &claim{kind: kind, ref: d.ref, attempt: d.attempt, tries: d.tries})
+		}
+	}
+	return got, nil
+}
+
+// finish lets go of a claim: due again at a time, or done when it is zero. That another worker has taken the work
+// over meanwhile is no error here: everything that mattered was compared before.
+func (q *Queue) finish(tx *db.Tx, c *claim, again time.Time, keepTries bool) error {
+	var err error
+	switch {
+	case again.IsZero():
+		_, err = tx.Exec(`DELETE FROM work WHERE kind = $1 AND ref = $2 AND attempt = $3`, c.kind, c.ref, c.attempt)
+	case keepTries:
+		_, err = tx.Exec(`UPDATE work SET due_at = $1, attempt = '' WHERE kind = $2 AND ref = $3 AND attempt = $4`,
+			db.Micros(again), c.kind, c.ref, c.attempt)
+	default:
+		_, err = tx.Exec(`UPDATE work SET due_at = $1, attempt = '', tries = 0 WHERE kind = $2 AND ref = $3 AND attempt = $4`,
+			db.Micros(again), c.kind, c.ref, c.attempt)
+	}
+	if err != nil {
+		return fmt.Errorf("finish %s %s: %w", c.kind, c.ref, err)
+	}
+	return nil
+}
+
+// owns fails when the claim has been taken over; it is checked in the transactions whose outcome depends on it.
+func (q *Queue) owns(tx *db.Tx, c *claim) error {
+	changed, err := tx.Exec(`UPDATE work SET due_at = $1 WHERE kind = $2 AND ref = $3 AND attempt = $4`,
+		db.Micros(tx.Now().Add(q.o.Workers.Lease)), c.kind, c.ref, c.attempt)
+	if err != nil {
+		return err
+	}
+	if changed != 1 {
+		return errLost
+	}
+	return nil
+}
+
+// renew lengthens the leases of everything this process has, and stops what it has lost.
+func (q *Queue) renew(ctx context.Context) error {
+	q.mu.Lock()
+	var mine []*claim
+	for _, c := range q.active {
+		mine = append(mine, c)
+	}
+	q.mu.Unlock()
+	for slice := range slices.Chunk(mine, 100) {
+		var lost []*claim
+		err := q.o.DB.Write(ctx, func(tx *db.Tx) error {
+			lost = nil
+			for _, c := range slice {
+				switch err := q.owns(tx, c); err {
+				case nil:
+				case errLost:
+					lost = append(lost, c)
+				default:
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("renew leases: %w", err)
+		}
+		for _, c := range lost {
+			q.stopLost(c)
+		}
+	}
+	return nil
+}
+
+func (q *Queue) stopLost(c *claim) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	// It may simply have finished since the list was made.
+	if running, ok := q.active[c.attempt]; ok {
+		q.o.Log.Warn("lease lost", "kind", c.kind, "ref", c.ref)
+		running.cancel()
+	}
+}
+
+// nextDue is when the earliest work of the kinds is due; zero when there is none.
+func (q *Queue) nextDue(ctx context.Context, kinds []string) (next, now time.Time, err error) {
+	err = q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		next, now = time.Time{}, tx.Now()
+		for _, kind := range kinds {
+			var due int64
+			err := tx.QueryRow(`SELECT due_at FROM work WHERE kind = $1 ORDER BY due_at LIMIT 1`, kind).Scan(&due)
+			if db.IsNoRows(err) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if at := db.Time(due); next.IsZero() || at.Before(next) {
+				next = at
+			}
+		}
+		return nil
+	})
+	return next, now, err
+}
