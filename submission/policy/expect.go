@@ -69,8 +69,10 @@ func (r *resolver) expectations(p *Policy, guards []Rule) {
 			if f.Level == "" {
 				f.Level = High
 			}
-			if !knownDetector(f.Detector) || strings.HasSuffix(f.Detector, "*") {
-				r.problem(fmt.Sprintf("%s.findings[%d]", path, j), "there is no detector %q", f.Detector)
+			at := fmt.Sprintf("%s.findings[%d]", path, j)
+			r.detector(at, f.Detector)
+			if strings.HasSuffix(f.Detector, "*") {
+				r.problem(at, "a finding has one detector, not %q", f.Detector)
 			}
 		}
 		for _, name := range e.Rules {

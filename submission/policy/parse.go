@@ -15,8 +15,11 @@ type rawPolicy struct {
 	Version int                 `yaml:"version"`
 	Comment string              `yaml:"comment"`
 	Lists   map[string][]string `yaml:"lists"`
-	Rules   []rawRule           `yaml:"rules"`
-	Expect  []Expectation       `yaml:"expect"`
+	// Keywords and Patterns make the detectors keyword.NAME and pattern.NAME.
+	Keywords map[string][]string `yaml:"keywords"`
+	Patterns map[string]string   `yaml:"patterns"`
+	Rules    []rawRule           `yaml:"rules"`
+	Expect   []Expectation       `yaml:"expect"`
 }
 
 type rawRule struct {
@@ -65,6 +68,7 @@ type rawLink struct {
 type resolver struct {
 	file  *yamlfile.File
 	lists map[string][]string
+	named map[string]bool // keyword.NAME and pattern.NAME
 }
 
 func (r *resolver) problem(path, format string, args ...any) { r.file.Add(path, format, args...) }
@@ -79,12 +83,13 @@ func Parse(source []byte) (*Policy, []Problem) {
 func parse(source []byte, guards []Rule) (*Policy, []Problem) {
 	var raw rawPolicy
 	file := yamlfile.Read(source, &raw)
-	r := &resolver{file: file, lists: raw.Lists}
+	r := &resolver{file: file, lists: raw.Lists, named: map[string]bool{}}
 	if raw.Version != 1 {
 		r.problem("version", "version must be 1: the form of the file that this program reads")
 	}
 	r.checkLists()
-	p := &Policy{Version: raw.Version, Comment: raw.Comment, Lists: raw.Lists, Expect: raw.Expect}
+	r.checkDetectors(&raw)
+	p := &Policy{Version: raw.Version, Comment: raw.Comment, Lists: raw.Lists, Keywords: raw.Keywords, Patterns: raw.Patterns, Expect: raw.Expect}
 	for i := range raw.Rules {
 		path := fmt.Sprintf("rules[%d]", i)
 		p.Rules = append(p.Rules, r.rule(&raw.Rules[i], path))
@@ -222,8 +227,8 @@ func (r *resolver) link(raw *rawLink, path string) *LinkOrder {
 	l.Approvers = r.stage(rawStage{Approvers: l.Approvers}, path).Approvers
 	if raw.Expire != nil {
 		l.Expire = time.Duration(*raw.Expire)
-		if day := 24 * time.Hour; l.Expire < day || l.Expire > 366*day {
-			r.problem(path+".expire", "a link lives from 1d to 366d")
+		if day := 24 * time.Hour; l.Expire < day || l.Expire > 93*day {
+			r.problem(path+".expire", "a link lives from 1d to 93d")
 		}
 	}
 	return l

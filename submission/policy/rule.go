@@ -10,8 +10,12 @@ type Policy struct {
 	Version int
 	Comment string
 	Lists   map[string][]string
-	Rules   []Rule
-	Expect  []Expectation
+	// Keywords are lists of words, found as keyword.NAME; Patterns are RE2
+	// expressions over folded text, found as pattern.NAME.
+	Keywords map[string][]string
+	Patterns map[string]string
+	Rules    []Rule
+	Expect   []Expectation
 }
 
 // Mode says what a matching rule does: nothing but a note (audit), a note and
@@ -159,6 +163,9 @@ func (p Period) String() string {
 		return p.Duration.String()
 	}
 }
+
+// MarshalText writes the period as a policy file has it.
+func (p Period) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // rough orders periods: a business day is taken for eight business hours, and
 // a business hour for three hours of the clock (so that a day is a day).

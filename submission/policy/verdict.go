@@ -58,31 +58,33 @@ type Verdict struct {
 	Notify []string
 }
 
-// RecipientVerdict is what happens to one envelope recipient.
+// RecipientVerdict is what happens to one envelope recipient. Its JSON is kept
+// with the mail; members are added, never renamed.
 type RecipientVerdict struct {
-	Address string
-	Action  Action
+	Address string `json:"address"`
+	Action  Action `json:"action"`
 	// Delay counts from acceptance; it also stands with a hold.
-	Delay time.Duration
+	Delay time.Duration `json:"delay"` // nanoseconds
 	// Approvers is the union of everyone in Stages, for display. Who must
 	// agree, and in which order, is in Stages alone.
-	Approvers []string
+	Approvers []string `json:"approvers,omitempty"`
 	// Stages must all be passed, in order. Empty unless Action is Hold.
-	Stages []Stage
+	Stages []Stage `json:"stages,omitempty"`
 	// Expire is how long a hold waits before the mail goes back to the
-	// sender; zero means the default of three business days.
-	Expire Period
+	// sender; never zero with Hold.
+	Expire Period `json:"expire,omitzero"`
 	// Transforms names what is done to the bytes: "link" or nothing.
-	Transforms []string
+	Transforms []string `json:"transforms,omitempty"`
 	// Link is set exactly when Transforms has TransformLink.
-	Link *Link
+	Link *Link `json:"link,omitempty"`
 	// Rules asked for exactly this action; OtherRules fired with a milder
 	// result (which may still add a link). Both sorted.
-	Rules, OtherRules []string
+	Rules      []string `json:"rules,omitempty"`
+	OtherRules []string `json:"other_rules,omitempty"`
 	// Reasons explain Action, one for each thing Rules saw.
-	Reasons []Reason
+	Reasons []Reason `json:"reasons,omitempty"`
 	// Observed is what would have happened, when the mail is only observed.
-	Observed *RecipientVerdict
+	Observed *RecipientVerdict `json:"observed,omitempty"`
 }
 
 // Stage is one question: Quorum of Approvers must agree.
@@ -92,18 +94,18 @@ type RecipientVerdict struct {
 // the mail back; when another stage follows, confirming only passes the
 // question on. In any stage that is not [sender], nobody decides their own mail.
 type Stage struct {
-	Approvers []string
-	Quorum    int
+	Approvers []string `json:"approvers"`
+	Quorum    int      `json:"quorum"`
 }
 
 // Link is how attachments become links for one recipient.
 type Link struct {
 	// Over: only files larger than this many bytes; 0 means all.
-	Over int64
+	Over int64 `json:"over"`
 	// Access is Open or Code, never Auto.
-	Access Access
-	// Expire is how long the link lives; zero means the default (14 days).
-	Expire time.Duration
+	Access Access `json:"access"`
+	// Expire is how long the link lives.
+	Expire time.Duration `json:"expire"` // nanoseconds
 }
 
 // Hit is a rule in mode audit or notify that matched.
@@ -118,8 +120,10 @@ type Hit struct {
 // kinds and counts only. Code is stable: a condition's key ("content:jp.my_number",
 // "external_domains_over"), "rule" for a rule's own text, "cannot_link", "uninspected".
 type Reason struct {
-	Rule, Code string
-	JA, EN     string
+	Rule string `json:"rule"`
+	Code string `json:"code"`
+	JA   string `json:"ja"`
+	EN   string `json:"en"`
 }
 
 // In gives the text in a language ("ja" or "en"); Japanese is the default.
