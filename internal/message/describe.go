@@ -24,11 +24,9 @@ func (p *Part) describe(m *Message) {
 	case strings.HasPrefix(p.MediaType, "multipart/"):
 		p.findBoundary(m, &ct)
 	case p.MediaType == "message/partial":
-		m.note(p.anomaly("message_partial", "a fragment of a larger message", true))
+		m.note(p.anomaly("message_partial", "a fragment of a larger message", false))
 	case p.MediaType == "message/external-body":
-		m.note(p.anomaly("message_external_body", "a part whose content lies elsewhere", true))
-	case p.Params["boundary"] != "":
-		m.note(p.anomaly("boundary_on_single_part", "a boundary on a part that is no multipart", true))
+		m.note(p.anomaly("message_external_body", "a part whose content lies elsewhere", false))
 	}
 }
 
@@ -56,11 +54,11 @@ func (p *Part) contentType(m *Message) structured {
 		m.note(p.anomaly("duplicate_content_type", "several Content-Type fields", differ(all)))
 	}
 	ct := parseStructured(all[0])
-	composite := strings.Contains(ct.word, "multi") || strings.Contains(ct.word, "message") || len(ct.all("boundary")) > 0
+	composite := len(ct.strings("boundary")) > 0
 	if validType(ct.word) {
 		p.MediaType = ct.word
 	} else {
-		m.note(p.anomaly("bad_content_type", "a Content-Type that is no type", composite || ct.word == "" && len(all) > 0 && all[0] != ""))
+		m.note(p.anomaly("bad_content_type", "a Content-Type that is no type", composite || strings.Contains(ct.word, "multi")))
 	}
 	for _, odd := range ct.odd {
 		m.note(p.anomaly("odd_content_type", "Content-Type: "+odd, composite))
@@ -93,7 +91,7 @@ func (p *Part) disposition(m *Message) structured {
 		return structured{}
 	}
 	if len(all) > 1 {
-		m.note(p.anomaly("duplicate_content_disposition", "several Content-Disposition fields", differ(all)))
+		m.note(p.anomaly("duplicate_content_disposition", "several Content-Disposition fields", false)) // see conflicting_names
 	}
 	cd := parseStructured(all[0])
 	p.Disposition = cd.word
@@ -121,6 +119,10 @@ func (p *Part) transferEncoding(m *Message) string {
 	if len(all) > 1 {
 		m.note(p.anomaly("duplicate_transfer_encoding", "several Content-Transfer-Encoding fields", differ(all)))
 	}
+	// "8 bit" and "quoted printable" occur, and everybody reads them alike.
+	if name, known := canonicalEncoding(strings.ToLower(strings.Join(strings.Fields(all[0]), "-"))); known {
+		return name
+	}
 	v := parseStructured(all[0])
 	for _, odd := range v.odd {
 		m.note(p.anomaly("odd_transfer_encoding", "Content-Transfer-Encoding: "+odd, true))
@@ -130,7 +132,7 @@ func (p *Part) transferEncoding(m *Message) string {
 	case v.word == "":
 		m.note(p.anomaly("empty_transfer_encoding", "an empty Content-Transfer-Encoding", false))
 	case !known:
-		m.note(p.anomaly("unknown_transfer_encoding", "an unknown Content-Transfer-Encoding", true))
+		m.note(p.anomaly("unknown_transfer_encoding", "an unknown Content-Transfer-Encoding", false)) // examineLeaf looks on
 	}
 	return name
 }
@@ -154,7 +156,7 @@ func canonicalEncoding(word string) (string, bool) {
 func (p *Part) findBoundary(m *Message, ct *structured) {
 	found := ct.readings("boundary")
 	if len(found) == 0 || found[0].text() == "" {
-		m.note(p.anomaly("multipart_without_boundary", "a multipart without a boundary", true))
+		m.note(p.anomaly("multipart_without_boundary", "a multipart without a boundary", false)) // examineLeaf looks on
 		return
 	}
 	p.boundary = found[len(found)-1].text() // the plain one comes last
@@ -165,7 +167,7 @@ func (p *Part) findBoundary(m *Message, ct *structured) {
 		}
 	}
 	if found[0].coded {
-		m.note(p.anomaly("encoded_boundary", "a boundary written in RFC 2231 form", true))
+		m.note(p.anomaly("encoded_boundary", "a boundary written in RFC 2231 form", false))
 	}
 	for _, q := range ct.params {
 		if q.name == "boundary" && oddBoundary(q) {

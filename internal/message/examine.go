@@ -84,10 +84,10 @@ func (m *Message) examineMargins(p *Part) {
 	if !p.Multipart() {
 		return
 	}
-	if looksLikeParts(p.Preamble.Of(p.source)) {
+	if shownBoundary(p.Preamble.Of(p.source)) != "" {
 		m.note(p.anomaly("parts_in_preamble", "the preamble of a multipart looks like parts", true))
 	}
-	if looksLikeParts(p.Epilogue.Of(p.source)) {
+	if shownBoundary(p.Epilogue.Of(p.source)) != "" {
 		m.note(p.anomaly("parts_in_epilogue", "the epilogue of a multipart looks like parts", true))
 	}
 }
@@ -105,10 +105,27 @@ func looksLikeParts(b []byte) bool {
 	return false
 }
 
+// firstLine is the first line of b that is not blank.
+func firstLine(b []byte) []byte {
+	b = bytes.TrimLeft(b, "\r\n")
+	end, _ := line(b, 0)
+	return b[:end]
+}
+
 // examineLeaf looks at the transfer encoding of a leaf.
 func (m *Message) examineLeaf(p *Part) {
 	body := p.Body.Of(p.source)
+	if strings.HasPrefix(p.MediaType, "multipart/") && p.boundary == "" && looksLikeParts(body) {
+		m.note(p.anomaly("unsplit_multipart", "a multipart that cannot be split looks like parts", true))
+	}
+	if len(p.Fields) == 0 && looksLikeParts(firstLine(body)) {
+		m.note(p.anomaly("fields_in_body", "a part with an empty header and fields in its body", true))
+	}
+	if p.Params["boundary"] != "" && p.boundary == "" {
+		m.note(p.anomaly("boundary_on_single_part", "a boundary on a part that is no multipart", bytes.Contains(body, []byte("--"+p.Params["boundary"]))))
+	}
 	switch p.Encoding {
+	case "7bit", "8bit", "binary":
 	case "base64":
 		s := scanBase64(body)
 		p.unclean = !s.clean()
@@ -122,6 +139,12 @@ func (m *Message) examineLeaf(p *Part) {
 			p.unclean = true
 			text := strings.HasPrefix(p.MediaType, "text/")
 			m.note(p.anomaly("bad_quoted_printable", "quoted-printable that readers decode differently", !text))
+		}
+	case "x-uuencode":
+	default:
+		p.unclean = !strings.HasPrefix(p.MediaType, "text/") || worth("base64", body, false) || worth("quoted-printable", body, false) || worth("uuencode", body, false)
+		if p.unclean {
+			m.note(p.anomaly("undecoded", "content in an unknown transfer encoding", true))
 		}
 	}
 }

@@ -89,8 +89,15 @@ func (m *Message) block(s *splitter, p *Part, pos int) int {
 		case s != nil && b.src[at] == '-' && s.boundaryAt(at):
 			b.note("header_without_body", "a part ends inside its header", at, false)
 			return b.finish(at)
+		case bytes.HasPrefix(b.src[at:end], []byte("--")):
+			// No field begins so: the blank line before a boundary is missing.
+			p.dashes = at
+			return b.finish(at)
 		default:
 			b.line(at, end, next)
+		}
+		if b.junk >= 0 && b.bare && b.kept == 0 && p.Parent != nil {
+			return b.finish(next)
 		}
 		at = next
 	}
@@ -111,8 +118,9 @@ type headReader struct {
 	m    *Message
 	p    *Part
 	src  []byte
-	junk int // first line that is no field and has no field after it, -1
-	bad  []Anomaly
+	junk int  // first line that is no field and has no field after it, -1
+	bare bool // one of the lines from junk on has no colon
+	kept int  // fields before junk
 }
 
 func (b *headReader) note(code, detail string, at int, ambiguous bool) {
@@ -140,19 +148,19 @@ func (b *headReader) line(at, end, next int) {
 	}
 	name, value, ok := b.split(at, end)
 	if !ok {
-		b.stray(at, end)
+		b.stray(at, end, next)
 		return
 	}
 	if b.junk >= 0 {
-		b.note("malformed_header", "a line that is no field stands among the fields", b.junk, b.structural(name))
-		b.junk = -1
+		b.note("malformed_header", "a line that is no field stands among the fields", b.junk, structural(name))
+		b.junk, b.bare = -1, false
 	}
 	b.p.Fields = append(b.p.Fields, Field{Name: name, Span: Span{at, next}, Value: Span{value, end}})
 }
 
 // structural says whether a field decides how the part is read: one of its own
 // after a broken line is lost to readers that stop there.
-func (b *headReader) structural(name string) bool {
+func structural(name string) bool {
 	return len(name) > 8 && strings.EqualFold(name[:8], "content-")
 }
 
@@ -162,14 +170,14 @@ func mailboxLine(l []byte) bool {
 
 // fold takes a continuation line.
 func (b *headReader) fold(at, end, next int) {
-	if len(b.p.Fields) == 0 || b.junk >= 0 {
-		b.stray(at, end)
+	if len(b.p.Fields) == 0 {
+		b.stray(at, end, next)
 		return
 	}
 	f := &b.p.Fields[len(b.p.Fields)-1]
 	if blank(b.src[at:end]) {
 		// RFC 5322 section 4.2: readers differ on whether this ends the header.
-		b.bad = append(b.bad, b.anomaly("blank_folding", "a header line of nothing but space", at, true))
+		b.note("blank_folding", "a header line of nothing but space", at, structural(f.Name))
 	}
 	f.Span.End, f.Value.End = next, end
 }
@@ -191,21 +199,24 @@ func (b *headReader) split(at, end int) (string, int, bool) {
 		}
 	}
 	if len(trimmed) < len(name) {
-		b.note("space_before_colon", "space between a field's name and its colon", at, b.structural(string(trimmed)))
+		b.note("space_before_colon", "space between a field's name and its colon", at, structural(string(trimmed)))
 	}
 	return string(trimmed), at + colon + 1, true
 }
 
-// stray remembers a line that is no field: when no field follows, the body
-// begins here.
-func (b *headReader) stray(at, end int) {
+// stray remembers a line that is no field, as a field without a name so that
+// nothing in the header stays unread. When the header has no end, the body begins
+// here.
+func (b *headReader) stray(at, end, next int) {
 	l := bytes.ToLower(bytes.TrimSpace(b.src[at:min(end, at+40)]))
 	if bytes.HasPrefix(l, []byte("content-")) {
 		b.note("malformed_header", "a structural field without a colon", at, true)
 	}
 	if b.junk < 0 {
-		b.junk = at
+		b.junk, b.kept = at, len(b.p.Fields)
 	}
+	b.bare = b.bare || bytes.IndexByte(b.src[at:end], ':') < 0
+	b.p.Fields = append(b.p.Fields, Field{Span: Span{at, next}, Value: Span{at, end}})
 }
 
 func (b *headReader) controls(at, end int) {
@@ -218,25 +229,16 @@ func (b *headReader) controls(at, end int) {
 	}
 }
 
+// finish ends the block. Lines without a colon at its end are the body of a part
+// whose blank line is missing.
 func (b *headReader) finish(at int) int {
-	if b.junk >= 0 {
-		b.note("header_without_end", "the header ends without a blank line", b.junk, b.p.Parent != nil || b.content(b.junk, at))
+	if b.junk >= 0 && b.bare {
+		b.note("header_without_end", "the header ends without a blank line", b.junk, false)
+		b.p.Fields = b.p.Fields[:b.kept]
 		at = b.junk
-	}
-	for _, a := range b.bad {
-		b.m.note(a)
+	} else if b.junk >= 0 {
+		b.note("malformed_header", "a field whose name is no name", b.junk, false)
 	}
 	b.p.Header.End = at
 	return at
-}
-
-// content says whether a structural field was read before the broken line: then
-// readers differ on how the body is decoded.
-func (b *headReader) content(from, to int) bool {
-	for _, f := range b.p.Fields {
-		if b.structural(f.Name) {
-			return true
-		}
-	}
-	return false
 }

@@ -102,6 +102,7 @@ type Part struct {
 	boundary string // of a multipart, "" where none is usable
 	closed   bool   // the close delimiter was found
 	unclean  bool   // the transfer encoding can be read in two ways
+	dashes   int    // offset of the line of dashes that ended the header, 0 where none
 }
 
 // Source is the text that the spans of p refer to.

@@ -182,12 +182,25 @@ func (p *Part) findNames(m *Message, ct, cd *structured) {
 		}
 	}
 	p.Filename = first(p.names)
-	for _, s := range spoken[min(1, len(spoken)):] {
-		if !strings.EqualFold(path.Ext(s), path.Ext(spoken[0])) {
-			m.note(p.anomaly("conflicting_names", "a part with several file names of different kinds", true))
-			break
+	if conflicting(spoken) {
+		m.note(p.anomaly("conflicting_names", "a part with several file names of different kinds", false)) // Names has all
+	}
+}
+
+// conflicting says whether names end in different extensions. A name without one
+// is no conflict: Thunderbird writes OpenPGP_signature beside OpenPGP_signature.asc.
+func conflicting(names []string) bool {
+	seen := ""
+	for _, n := range names {
+		ext := path.Ext(n)
+		if ext != "" && seen != "" && !strings.EqualFold(ext, seen) {
+			return true
+		}
+		if seen == "" {
+			seen = ext
 		}
 	}
+	return false
 }
 
 // rawNames adds what a reader without quotes and comments makes of a parameter.

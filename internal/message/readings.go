@@ -107,13 +107,18 @@ func worth(how string, body []byte, unclean bool) bool {
 		if unclean {
 			return true
 		}
-		word, _, _ := bytes.Cut(head, []byte("\n"))
-		s := scanBase64(word)
-		return s.garbage == 0 && s.letters >= 4 && bytes.IndexByte(bytes.TrimSpace(word), ' ') < 0
+		s := scanBase64(head)
+		return s.garbage == 0 && s.letters >= 4 && bytes.IndexByte(head, ' ') < 0
 	case "quoted-printable":
-		return bytes.IndexByte(head, '=') >= 0
+		i := bytes.IndexByte(head, '=')
+		if i < 0 {
+			return false
+		}
+		_, _, hex := escapeAt(head, i)
+		return hex || i+1 < len(head) && (head[i+1] == '\n' || head[i+1] == '\r')
 	case "uuencode":
-		return len(head) > 0 && head[0] > ' ' && head[0] <= '`'
+		end, _ := line(head, 0)
+		return uuLength(head[:end]) > 0
 	}
 	return true
 }

@@ -31,7 +31,7 @@ type splitter struct {
 	base int // depth at which src itself lies
 	path []*Part
 	open map[string]*Part // boundary -> innermost open multipart that has it
-	shut map[string]bool  // boundaries of multiparts that have ended
+	shut map[string]*Part // boundary -> last multipart with it that has ended
 }
 
 // delimiter is one boundary line, with the line end before it.
@@ -45,7 +45,7 @@ func split(m *Message, root *Part, depth int) {
 	s := &splitter{
 		m: m, src: root.source, base: depth,
 		path: []*Part{root},
-		open: map[string]*Part{}, shut: map[string]bool{},
+		open: map[string]*Part{}, shut: map[string]*Part{},
 	}
 	pos := s.head(root, 0)
 	for {
@@ -72,9 +72,15 @@ func (s *splitter) head(p *Part, pos int) int {
 		pos = s.m.block(s, p, pos)
 		p.Body.Start = pos
 		p.describe(s.m)
+		if p.boundary != "" {
+			s.push(p)
+		}
+		if p.dashes > 0 && !s.boundaryAt(p.dashes) {
+			more := looksLikeParts(s.src[pos:min(len(s.src), pos+4096)])
+			s.m.note(p.anomaly("header_ends_in_dashes", "a header ends at dashes that are no boundary", more))
+		}
 		switch {
 		case p.boundary != "":
-			s.push(p)
 			return pos
 		case !p.isMessage() || !identity(p.Encoding):
 			return pos
@@ -114,9 +120,11 @@ func (s *splitter) push(p *Part) {
 // checkBoundary lists boundaries that some readers confuse with one around them.
 func (s *splitter) checkBoundary(p *Part) {
 	b := p.boundary
-	if s.open[b] != nil || s.shut[b] {
+	if o := s.open[b]; o != nil {
 		s.m.note(p.anomaly("boundary_reused", "two multiparts share a boundary", true))
 	}
+	// One that has ended properly may come again: the same mail attached twice.
+	delete(s.shut, b)
 	for _, o := range s.path[:len(s.path)-1] {
 		if o.boundary == "" || o.boundary == b {
 			continue
@@ -161,7 +169,7 @@ func (s *splitter) close(d delimiter) {
 	s.end(depth+1, d.span.Start)
 	if len(d.of.Children) == 0 {
 		d.of.Preamble = Span{d.of.Body.Start, d.span.Start}
-		s.m.note(d.of.anomaly("empty_multipart", "a multipart without parts", !blank(d.of.Preamble.Of(s.src))))
+		s.m.note(d.of.anomaly("empty_multipart", "a multipart without parts", looksLikeParts(d.of.Preamble.Of(s.src))))
 	}
 	d.of.Close = d.span
 	d.of.closed = true
@@ -187,20 +195,20 @@ func (s *splitter) end(depth, at int) {
 func (s *splitter) unterminated(p *Part, depth int) {
 	switch {
 	case len(p.Children) == 0:
-		s.m.note(p.anomaly("no_delimiter", "the boundary of a multipart never appears", !blank(p.Body.Of(s.src))))
+		s.m.note(p.anomaly("no_delimiter", "the boundary of a multipart never appears", looksLikeParts(p.Body.Of(s.src))))
 	case depth == 0 && s.base == 0:
 		s.m.note(p.anomaly("unterminated", "the last boundary of the mail is missing", false))
 	default:
-		// Cut-off originals in bounces are usual: there the end of the message
-		// around them leaves no second reading.
-		s.m.note(p.anomaly("unterminated_inner", "the last boundary of an inner multipart is missing", p.Message().Parent == nil))
+		// Mobile carriers and bounces do this. RFC 2046 section 5.1.2 lets the
+		// boundary around it end it; if its own appears again, that is ambiguous.
+		s.m.note(p.anomaly("unterminated_inner", "the last boundary of an inner multipart is missing", false))
 	}
 }
 
 // forget takes the boundary of p off the open ones and brings back an outer
 // multipart that has the same.
 func (s *splitter) forget(p *Part) {
-	s.shut[p.boundary] = true
+	s.shut[p.boundary] = p
 	if s.open[p.boundary] != p {
 		return
 	}
@@ -271,8 +279,14 @@ func (s *splitter) match(at, pos int) (delimiter, bool) {
 // doubt lists lines that other readers may take for a boundary.
 func (s *splitter) doubt(at int, name []byte) {
 	bare := bytes.TrimSuffix(name, []byte("--"))
-	if s.shut[string(name)] || s.shut[string(bare)] {
+	if p := s.shut[string(name)]; p != nil {
 		s.m.note(s.anomaly("stray_delimiter", "a boundary appears again after its multipart ended", at, true))
+		return
+	}
+	if p := s.shut[string(bare)]; p != nil {
+		// A terminator written twice begins no part.
+		again := p.closed && blank(s.src[p.Close.End:at])
+		s.m.note(s.anomaly("stray_delimiter", "a boundary ends again after its multipart ended", at, !again))
 		return
 	}
 	for i := len(s.path) - 1; i >= 0; i-- {
@@ -280,8 +294,9 @@ func (s *splitter) doubt(at int, name []byte) {
 		if b == "" || s.path[i].closed || len(name) <= len(b) || string(name[:len(b)]) != b {
 			continue
 		}
-		// A longer boundary of a multipart inside, declared later, is no news.
-		s.m.note(s.anomaly("delimiter_suffix", "a line begins with a boundary and goes on", at, true))
+		_, next := line(s.src, at)
+		after, _ := line(s.src, next)
+		s.m.note(s.anomaly("delimiter_suffix", "a line begins with a boundary and goes on", at, looksLikeParts(s.src[next:after])))
 		return
 	}
 }

@@ -9,9 +9,13 @@ import (
 // ErrTooLarge: a part decodes to more bytes than the caller's limit.
 var ErrTooLarge = errors.New("decoded part is larger than the limit")
 
+// ErrFragment: a message/partial, whose content lies in several mails.
+var ErrFragment = errors.New("fragment of a larger message")
+
 // Decode undoes the transfer encoding, leniently. The result may share memory
 // with the message. More than limit bytes give ErrTooLarge and the first limit
-// bytes; limit <= 0 means no limit.
+// bytes; limit <= 0 means no limit. A fragment (message/partial) is returned with
+// ErrFragment: nobody can inspect it.
 func (p *Part) Decode(limit int64) ([]byte, error) {
 	body := p.Body.Of(p.source)
 	var out []byte
@@ -27,6 +31,9 @@ func (p *Part) Decode(limit int64) ([]byte, error) {
 	}
 	if limit > 0 && int64(len(out)) > limit {
 		return out[:limit:limit], ErrTooLarge
+	}
+	if p.MediaType == "message/partial" {
+		return out, ErrFragment
 	}
 	return out, nil
 }
@@ -123,32 +130,44 @@ var sextetOf = func() (t [256]byte) {
 type base64Shape struct {
 	letters int  // of the alphabet
 	garbage int  // neither alphabet nor space nor padding
-	after   bool // letters after padding
+	mixed   int  // letters after garbage
+	after   int  // letters after padding
 	gap     bool // a blank line inside a group of four
 	uneven  int  // lines, before the last, that end inside a group
 	lines   int
 }
 
-// clean says whether every reader decodes the text to the same bytes.
+// minHidden is the number of letters below which nothing can hide in what a
+// reader leaves out: a list's footer, a dot.
+const minHidden = 16
+
+// clean says whether every reader decodes the text to the same bytes, but for a
+// few at the end.
 func (s base64Shape) clean() bool {
-	return s.garbage == 0 && !s.after && !s.gap && s.letters%4 != 1
+	return s.mixed < minHidden && s.after < minHidden && !s.gap
 }
 
 func scanBase64(body []byte) base64Shape {
 	var s base64Shape
-	padded, fresh, open := false, true, false
+	padded, fresh, open, gap := false, true, false, false
 	for _, c := range body {
 		switch v := sextetOf[c]; {
 		case v < 64:
 			if open { // the line before ended inside a group
 				s.uneven, open = s.uneven+1, false
 			}
-			s.after = s.after || padded
+			s.gap = s.gap || gap
+			if padded {
+				s.after++
+			}
+			if s.garbage > 0 {
+				s.mixed++
+			}
 			s.letters++
 			fresh = false
 		case v == isNewline:
 			if fresh && s.letters%4 != 0 && !padded {
-				s.gap = true
+				gap = true
 			}
 			if !fresh {
 				s.lines++
@@ -161,16 +180,7 @@ func scanBase64(body []byte) base64Shape {
 			s.garbage++
 		}
 	}
-	// The blank lines at the end are no gap.
-	s.gap = s.gap && !onlyTrailingGap(body)
 	return s
-}
-
-// onlyTrailingGap says whether the letters end before the first blank line.
-func onlyTrailingGap(body []byte) bool {
-	trimmed := bytes.TrimRight(body, "\r\n\t ")
-	return !bytes.Contains(trimmed, []byte("\n\n")) && !bytes.Contains(trimmed, []byte("\r\n\r\n")) &&
-		!bytes.Contains(trimmed, []byte("\n \n")) && !bytes.Contains(trimmed, []byte("\n\t\n"))
 }
 
 // decodeQP reads quoted-printable. What is no escape stays as it is, or with

@@ -75,10 +75,10 @@ func uuLines(body []byte) (out []byte, used int) {
 			}
 			break
 		}
-		n := int(l[0]-' ') & 63
-		if l[0] < ' ' || l[0] > '`' || len(l)-1 < (n*4+2)/3 && n > 0 && len(l) < 2 {
+		if l[0] < ' ' || l[0] > '`' {
 			break
 		}
+		n := int(l[0]-' ') & 63
 		if n == 0 {
 			used = next
 			if end, after := line(body, next); string(body[next:end]) == "end" {
@@ -90,6 +90,20 @@ func uuLines(body []byte) (out []byte, used int) {
 		used = next
 	}
 	return out, used
+}
+
+// uuLength is the number of bytes a line holds if it has the shape of a
+// uuencoded one, else 0.
+func uuLength(l []byte) int {
+	if len(l) < 5 || l[0] <= ' ' || l[0] > '`' {
+		return 0
+	}
+	n := int(l[0]-' ') & 63
+	want := (n + 2) / 3 * 4
+	if got := len(l) - 1; got < want-3 || got > want+1 {
+		return 0
+	}
+	return n
 }
 
 // uuLine decodes n bytes; characters cut off at the end of the line count as
