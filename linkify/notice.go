@@ -136,7 +136,7 @@ func cleanName(name string) string {
 	if name == "" {
 		return "attachment"
 	}
-	return shorten(name, 200)
+	return strings.TrimSpace(shorten(name, 200))
 }
 
 // invisible are characters that change how a line reads without being seen: controls, marks of direction,
@@ -188,6 +188,8 @@ func englishDate(t time.Time) string { return t.Format("2 January 2006, 15:04 (U
 // lastMinute is 23:59 of the day, in the company's zone, that lies life after from. The link answers through
 // that minute.
 func lastMinute(from time.Time, life time.Duration, zone *time.Location) time.Time {
-	d := from.In(zone).Add(life)
+	const day = 24 * time.Hour
+	// Whole days are counted in the calendar, because a day of summer time's end has 25 hours.
+	d := from.In(zone).AddDate(0, 0, int(life/day)).Add(life % day)
 	return time.Date(d.Year(), d.Month(), d.Day(), 23, 59, 59, 0, zone)
 }
