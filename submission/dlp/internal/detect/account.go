@@ -1,0 +1,96 @@
+package detect
+
+import "strings"
+
+// findAccounts reports Japanese bank accounts: seven digits (ゆうちょ up to
+// eight) under a label. Bank, branch and account together are proof of
+// structure.
+func (p *page) findAccounts(own owned) {
+	for i, n := range p.numbers {
+		d, level := p.account(&n, p.owners[i])
+		if level == 0 || own.account(d) || trivial(d) || p.sampled(n.start) {
+			continue
+		}
+		p.add("jp.bank_account", level, d, n.start, n.end, maskDigits)
+	}
+}
+
+func (p *page) account(n *number, own hit) (string, Level) {
+	d := n.digits
+	if len(n.groups) > 2 || len(d) < 6 || len(d) > 8 {
+		return "", 0
+	}
+	bank, branch := p.close(kBank, n.start, 80), p.close(kBranch, n.start, 60)
+	inTable := p.cellAt(n.start) != nil
+	if inTable {
+		bank, branch = bank || p.tableHas(n.start, kBank), branch || p.tableHas(n.start, kBranch)
+	}
+	switch own.kind {
+	case kAccount, kDeposit:
+		if len(d) != 7 && !(inTable && len(d) < 7) && !(len(d) == 8 || len(d) == 6) {
+			return "", 0
+		}
+		if bank && branch {
+			return pad7(d), High
+		}
+		return pad7(d), Medium
+	case kBank, kBranch:
+		if len(d) == 7 && bank && branch {
+			return d, Medium
+		}
+	case kNone:
+		if len(d) == 7 && n.whole && len(n.groups) == 1 && p.near(kAccount, n.start, n.end) && (bank || branch || p.close(kDeposit, n.start, 20)) {
+			return d, Medium
+		}
+	}
+	if (own.kind == kNone || own.kind == kOther) && p.post(n) {
+		return d, High
+	}
+	return "", 0
+}
+
+// post: the number of a ゆうちょ account, labelled 番号 after its 記号.
+func (p *page) post(n *number) bool {
+	before := p.s[back(p.s, n.start, 60):n.start]
+	return strings.Contains(before, "ゆうちょ") && strings.Contains(before, "記号") && len(n.digits) >= 6
+}
+
+func pad7(d string) string {
+	if len(d) < 7 {
+		return strings.Repeat("0", 7-len(d)) + d
+	}
+	return d
+}
+
+// tableHas says whether a column of the value's row lies under a header of kind k.
+func (p *page) tableHas(at int, k kind) bool {
+	c := p.cellAt(at)
+	for i := range p.cellsOfRow(c) {
+		if o := p.cellsOfRow(c)[i]; o.head == k || o.left == k {
+			return true
+		}
+	}
+	return false
+}
+
+// cellsOfRow are the cells beside c.
+func (p *page) cellsOfRow(c *cell) []cell {
+	i := 0
+	for lo, hi := 0, len(p.cells); lo < hi; {
+		mid := (lo + hi) / 2
+		if p.cells[mid].end <= c.start {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+		i = lo
+	}
+	from, to := i, i
+	for from > 0 && p.cells[from-1].Table == c.Table && p.cells[from-1].Row == c.Row {
+		from--
+	}
+	for to < len(p.cells) && p.cells[to].Table == c.Table && p.cells[to].Row == c.Row {
+		to++
+	}
+	return p.cells[from:to]
+}

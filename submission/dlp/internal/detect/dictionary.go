@@ -1,0 +1,114 @@
+package detect
+
+import (
+	"slices"
+	"unicode/utf8"
+
+	ahocorasick "github.com/BobuSumisu/aho-corasick"
+
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/fold"
+)
+
+// entry is one meaning of a dictionary word.
+type entry struct {
+	kind   kind
+	list   int // keyword list + 1
+	secret int // secret rule + 1
+}
+
+// hit is a dictionary word in folded text.
+type hit struct {
+	start, end int
+	entry
+}
+
+// dictionary finds every word of all lists in one pass. A regexp alternation of
+// two thousand words takes 40 s per megabyte, the automaton the same as for two.
+type dictionary struct {
+	trie    *ahocorasick.Trie
+	entries [][]entry // by pattern
+	anchors []bool    // by pattern: prefix of a secret, not a word
+}
+
+// dictionaryBuilder collects words; one word may have several meanings.
+type dictionaryBuilder struct {
+	words   []string
+	index   map[string]int
+	entries [][]entry
+	anchors []bool
+}
+
+func newDictionaryBuilder() *dictionaryBuilder {
+	return &dictionaryBuilder{index: map[string]int{}}
+}
+
+// add folds word and gives it a meaning.
+func (b *dictionaryBuilder) add(word string, e entry) {
+	key := string(fold.Fold(word).Squeeze().B)
+	if key == "" {
+		return
+	}
+	i, ok := b.index[key]
+	if !ok {
+		i = len(b.words)
+		b.index[key] = i
+		b.words = append(b.words, key)
+		b.entries = append(b.entries, nil)
+		b.anchors = append(b.anchors, false)
+	}
+	if !slices.Contains(b.entries[i], e) {
+		b.entries[i] = append(b.entries[i], e)
+	}
+	b.anchors[i] = b.anchors[i] || e.secret > 0
+}
+
+func (b *dictionaryBuilder) build() *dictionary {
+	return &dictionary{
+		trie:    ahocorasick.NewTrieBuilder().AddStrings(b.words).Build(),
+		entries: b.entries,
+		anchors: b.anchors,
+	}
+}
+
+// search returns all words of q in order of their ends, with offsets in the
+// folded text.
+func (d *dictionary) search(q *fold.Squeezed) []hit {
+	var hits []hit
+	d.trie.Walk(q.B, func(end, n, pattern int64) bool {
+		start, stop := int(end-n+1), int(end+1)
+		if !d.anchors[pattern] && !wholeWord(q.B, start, stop) {
+			return true
+		}
+		from, to := q.Origin(start, stop)
+		for _, e := range d.entries[pattern] {
+			hits = append(hits, hit{from, to, e})
+		}
+		return true
+	})
+	return hits
+}
+
+// wholeWord refuses Latin words inside longer ones: tel in hotel. Digits may
+// follow a label directly (TEL03-...), letters may not.
+func wholeWord(b []byte, start, end int) bool {
+	if start > 0 && letter(b[start]) && (letter(b[start-1]) || latinBefore(b[:start])) {
+		return false
+	}
+	return end >= len(b) || !letter(b[end-1]) || !letter(b[end]) && !latinAfter(b[end:])
+}
+
+func latinBefore(b []byte) bool {
+	r, n := utf8.DecodeLastRune(b)
+	return n == 2 && latin(r)
+}
+
+func latinAfter(b []byte) bool {
+	r, n := utf8.DecodeRune(b)
+	return n == 2 && latin(r)
+}
+
+func latin(r rune) bool { return r >= 0xC0 && r < 0x250 && r != 0xD7 && r != 0xF7 }
+
+func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+func digit(c byte) bool  { return c >= '0' && c <= '9' }
+func alnum(c byte) bool  { return letter(c) || digit(c) }

@@ -1,0 +1,193 @@
+package detect
+
+import (
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// cell is a table cell in folded text. head is what the column header above it
+// says, left what the cell to its left says.
+type cell struct {
+	Cell
+	start, end int
+	head, left kind
+	label      kind // what the cell itself says when it is a label
+	above      int  // index of the header cell, -1 for none
+}
+
+// prose says that the cell holds a sentence rather than a value.
+func (c *cell) prose(s string) bool {
+	return c.end-c.start > 120 && strings.ContainsAny(s[c.start:c.end], " 。")
+}
+
+// cellAt is the cell that holds at, nil outside tables.
+func (p *page) cellAt(at int) *cell {
+	i := sort.Search(len(p.cells), func(i int) bool { return p.cells[i].end > at })
+	if i < len(p.cells) && p.cells[i].start <= at {
+		return &p.cells[i]
+	}
+	return nil
+}
+
+// related says whether a label may speak of a value in cell c: it stands in the
+// same row, or outside the table.
+func (p *page) related(c *cell, h hit) bool {
+	o := p.cellAt(h.start)
+	return o == nil || o.Table == c.Table && o.Row == c.Row
+}
+
+// layOut maps the cells and finds what header and neighbour say of each.
+func (p *page) layOut() {
+	given := p.text.Cells
+	if len(given) == 0 {
+		given = gridOf(p.text.Body)
+	}
+	p.cells = make([]cell, 0, len(given))
+	type column struct{ table, col int }
+	heads := map[column]int{} // index + 1 of the header cell
+	for _, g := range given {
+		c := cell{Cell: g, start: p.folded.Folded(g.Start), end: p.folded.Folded(g.End)}
+		c.label = p.cellLabel(c.start, c.end)
+		key := column{g.Table, g.Col}
+		c.above = heads[key] - 1
+		if c.above >= 0 {
+			c.head = p.cells[c.above].label
+		}
+		if n := len(p.cells); n > 0 {
+			if l := &p.cells[n-1]; l.Table == g.Table && l.Row == g.Row && l.label != kNone {
+				c.left = l.label
+			}
+		}
+		if c.label != kNone {
+			heads[key] = len(p.cells) + 1
+		}
+		p.cells = append(p.cells, c)
+	}
+}
+
+// cellLabel is what a cell says when it is a header: short, without a number,
+// and mostly a label.
+func (p *page) cellLabel(start, end int) kind {
+	text := strings.TrimSpace(p.s[start:end])
+	if text == "" || utf8.RuneCountInString(text) > 30 || digits(text) > 3 {
+		return kNone
+	}
+	if note := strings.IndexAny(text, "(["); note > 0 {
+		end = start + strings.Index(p.s[start:end], text) + note
+	}
+	var best hit
+	for i := p.endingBy(start); i < len(p.hits) && p.hits[i].end <= end; i++ {
+		h := p.hits[i]
+		if h.start < start || h.kind == kSample || h.kind == kTest || h.kind == kPrefecture || h.kind == kNone {
+			continue
+		}
+		if best.kind == kNone || h.end-h.start >= best.end-best.start {
+			best = h
+		}
+	}
+	if best.kind != kNone && (best.end-best.start)*5 >= (end-start)*2 {
+		return best.kind
+	}
+	if short, ok := shortHeads[text]; ok {
+		return short
+	}
+	if _, ok := genericLabel(p.s[start:end]); ok {
+		return kOther
+	}
+	return kNone
+}
+
+// shortHeads are headers too short to be looked for in running text.
+var shortHeads = map[string]kind{
+	"姓": kName, "名": kName, "セイ": kName, "メイ": kName, "性": kName, "no": kOther, "No": kOther, "NO": kOther, "No.": kOther,
+	"カナ": kName, "かな": kName, "番地": kAddress, "市区町村": kAddress, "都道府県": kAddress,
+}
+
+func digits(s string) int {
+	n := 0
+	for i := range len(s) {
+		if digit(s[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// Table text inside a mail: consecutive lines with the same number of columns.
+const (
+	minColumns = 2
+	maxColumns = 200
+)
+
+// gridOf finds tables that people paste into plain text: lines that a tab, |,
+// comma or semicolon divides into the same number of columns.
+func gridOf(s string) []Cell {
+	if !strings.ContainsAny(s, "\t|,;") {
+		return nil
+	}
+	var out []Cell
+	table := 0
+	var block []string
+	offsets := []int{}
+	sep, width := byte(0), 0
+	flush := func() {
+		if len(block) >= 2 {
+			table++
+			for row, line := range block {
+				out = appendRow(out, line, offsets[row], sep, table, row)
+			}
+		}
+		block, offsets = nil, nil
+	}
+	for at := 0; at < len(s); {
+		end := strings.IndexByte(s[at:], '\n')
+		if end < 0 {
+			end = len(s) - at
+		}
+		line := strings.TrimSuffix(s[at:at+end], "\r")
+		by, n := divide(line)
+		if by == 0 || by != sep || n != width {
+			flush()
+			sep, width = by, n
+		}
+		if by != 0 {
+			block, offsets = append(block, line), append(offsets, at)
+		}
+		at += end + 1
+	}
+	flush()
+	return out
+}
+
+// divide says which separator divides a line, and into how many columns.
+func divide(line string) (byte, int) {
+	for _, sep := range []byte{'\t', '|', ',', ';'} {
+		n := strings.Count(line, string(sep)) + 1
+		if n < minColumns || n > maxColumns {
+			continue
+		}
+		if (sep == ',' || sep == ';') && n < 3 {
+			continue // a sentence with a comma
+		}
+		return sep, n
+	}
+	return 0, 0
+}
+
+func appendRow(out []Cell, line string, at int, sep byte, table, row int) []Cell {
+	col := 0
+	for {
+		end := strings.IndexByte(line, sep)
+		if end < 0 {
+			end = len(line)
+		}
+		out = append(out, Cell{Start: at, End: at + end, Table: table, Row: row, Col: col})
+		if end == len(line) {
+			return out
+		}
+		line = line[end+1:]
+		at += end + 1
+		col++
+	}
+}

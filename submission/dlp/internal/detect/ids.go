@@ -1,0 +1,235 @@
+package detect
+
+import (
+	"strings"
+
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/fold"
+)
+
+// readNumbers collects every reading of every chain of digits with its label.
+func (p *page) readNumbers() {
+	for _, chain := range chains(p.s) {
+		for _, part := range p.uncounted(chain) {
+			for _, n := range numbers(p.s, part) {
+				if len(n.digits) >= 6 && !p.inURL(n.start) {
+					p.numbers = append(p.numbers, n)
+				}
+			}
+		}
+	}
+	for _, run := range p.folded.Kanji {
+		p.numbers = append(p.numbers, number{start: run.Start, end: run.End, whole: true, kanji: true,
+			digits: fold.KanjiDigits(p.s[run.Start:run.End]), groups: []group{{run.Start, run.End}}})
+	}
+	p.owners = make([]hit, len(p.numbers))
+	for i, n := range p.numbers {
+		p.owners[i] = p.ownLabel(n.start, n.end)
+		if p.owners[i].kind == kNone {
+			p.owners[i] = p.inherit(i)
+		}
+	}
+}
+
+// uncounted cuts a chain at groups that a counter follows: years, prices, sizes.
+func (p *page) uncounted(chain []group) [][]group {
+	var out [][]group
+	from := 0
+	for i, g := range chain {
+		if counted(p.s, g.end) {
+			if i > from {
+				out = append(out, chain[from:i])
+			}
+			from = i + 1
+		}
+	}
+	if from == 0 {
+		return [][]group{chain}
+	}
+	if from < len(chain) {
+		out = append(out, chain[from:])
+	}
+	return out
+}
+
+// inherit gives a number in a list the label of the one before it: 個人番号: A, B, C.
+func (p *page) inherit(i int) hit {
+	n := p.numbers[i]
+	for j := i - 1; j >= 0 && j >= i-6; j-- {
+		before := p.numbers[j]
+		if before.end > n.start || len(before.digits) != len(n.digits) || p.owners[j].kind == kNone {
+			continue
+		}
+		gap := p.s[before.end:n.start]
+		if len(gap) <= 16 && strings.Trim(gap, " \t\r\n,、,;/・&|-*•") == "" || gap == "と" || gap == "及び" || gap == "および" {
+			return p.owners[j]
+		}
+	}
+	return hit{}
+}
+
+// number12 and the like: the types that are told by their digits.
+type idType struct {
+	detector string
+	kind     kind
+	sizes    []int
+	check    func(string) bool
+	groups   [][]int // usual groupings; nil for number.plain
+	pad      int     // digits after restoring zeros that a spreadsheet lost
+	shape    bool    // low without label when grouped as usual
+}
+
+// idTypes are tried on every number in this order.
+var idTypes = []idType{
+	{detector: "jp.my_number", kind: kMyNumber, sizes: []int{12}, check: myNumber, pad: 12},
+	{detector: "jp.drivers_license", kind: kLicence, sizes: []int{12}, check: driversLicence},
+	{detector: "jp.corporate_number", kind: kCorporate, sizes: []int{13}, check: corporateNumber},
+	{detector: "jp.health_insurance", kind: kInsurer, sizes: []int{6, 8}, check: luhn, pad: 8},
+	{detector: "jp.health_insurance", kind: kInsured, sizes: []int{6, 7, 8, 9, 10, 11, 12}},
+	{detector: "jp.pension_number", kind: kPension, sizes: []int{10}, groups: [][]int{{10}, {4, 6}}, pad: 10, shape: true},
+	{detector: "jp.employment_insurance", kind: kEmployment, sizes: []int{11}, groups: [][]int{{11}, {4, 6, 1}}, pad: 11, shape: true},
+	{detector: "jp.resident_code", kind: kResident, sizes: []int{11}, pad: 11},
+	{detector: "us.ssn", kind: kSSN, sizes: []int{9}, check: socialSecurity, groups: [][]int{{9}, {3, 2, 4}}, pad: 9, shape: true},
+}
+
+// identify reports a number as what it is.
+func (p *page) identify(n *number, own hit) {
+	if trivial(n.digits) {
+		return
+	}
+	for i := range idTypes {
+		p.tryID(&idTypes[i], n, own)
+	}
+	p.tryCard(n, own)
+}
+
+func (p *page) tryID(t *idType, n *number, own hit) {
+	d := n.digits
+	if t.pad > 0 && len(d) < t.pad && own.kind == t.kind && p.cellAt(n.start) != nil && len(d) >= t.pad-2 && len(n.groups) == 1 && len(t.sizes) == 1 {
+		d = strings.Repeat("0", t.pad-len(d)) + d
+	}
+	if !fits(t, d, n, own) {
+		return
+	}
+	checked := t.check != nil && t.detector != "us.ssn"
+	if t.check != nil && !t.check(d) {
+		return
+	}
+	level := p.idLevel(t, n, own, checked, d)
+	if level == 0 || p.sampled(n.start) || n.kanji && level == Low {
+		return
+	}
+	p.add(t.detector, level, d, n.start, n.end, maskDigits)
+}
+
+// idLevel applies the definition of the levels.
+func (p *page) idLevel(t *idType, n *number, own hit, checked bool, d string) Level {
+	if p.named(t.kind, own, n.start, n.end) {
+		switch {
+		case !checked && own.kind == kNone && !p.plausible(t, n):
+			return 0
+		case own.kind == kNone && (timeStamp(d) || !n.whole && !n.plain()):
+			return 0
+		case checked:
+			return High
+		}
+		return Medium
+	}
+	if own.kind != kNone || !n.whole || p.foreign(n) {
+		return 0
+	}
+	switch {
+	case checked && t.kind != kInsurer && !timeStamp(d):
+		return Low
+	case t.shape && len(n.groups) > 1:
+		return Low
+	}
+	return 0
+}
+
+// plausible: a number without check digit that only stands near its keyword
+// must be written as its type is.
+func (p *page) plausible(t *idType, n *number) bool {
+	if t.kind == kInsured {
+		return false
+	}
+	if t.shape {
+		return len(n.groups) > 1
+	}
+	return n.whole && n.plain() && !timeStamp(n.digits) && !mobile(n.digits)
+}
+
+// foreign says that the nearest label before the number, within 40 characters,
+// names something else.
+func (p *page) foreign(n *number) bool {
+	from := back(p.s, n.start, 40)
+	for i := p.endingBy(n.start) - 1; i >= 0 && p.hits[i].end > from; i-- {
+		if h := p.hits[i]; h.kind.names() {
+			return h.kind == kOther && !strings.ContainsAny(p.s[h.end:n.start], "0123456789")
+		}
+	}
+	return false
+}
+
+func fits(t *idType, d string, n *number, own hit) bool {
+	size := false
+	for _, s := range t.sizes {
+		size = size || len(d) == s
+	}
+	if !size {
+		return false
+	}
+	if t.groups == nil {
+		return n.plain() || own.kind == t.kind && len(n.groups) <= 6
+	}
+	for _, g := range t.groups {
+		if n.sizes(g...) || len(g) == 1 && len(n.groups) == 1 {
+			return true
+		}
+	}
+	return own.kind == t.kind && n.plain() && n.groups[0].size() == 1
+}
+
+// socialSecurity: areas 000, 666 and 9xx, group 00 and serial 0000 are never issued.
+func socialSecurity(d string) bool {
+	return d[:3] != "000" && d[:3] != "666" && d[0] != '9' && d[3:5] != "00" && d[5:] != "0000" &&
+		d != "123456789" && d != "078051120" && d != "219099999"
+}
+
+// tryCard: cards are high with a keyword, low by Luhn and brand alone.
+func (p *page) tryCard(n *number, own hit) {
+	if len(n.digits) < 13 || !paymentCard(n.digits) || !cardGroups(n) || p.sampled(n.start) {
+		return
+	}
+	if testCard(n.digits) && p.close(kTest, n.start, proximity) {
+		return
+	}
+	level := Low
+	switch {
+	case p.named(kCard, own, n.start, n.end), own.kind == kNone && p.near(kCardHint, n.start, n.end):
+		level = High
+	case own.kind == kNone && (p.close(kCardHint, n.start, proximity) || p.hintAfter(n.end)):
+		level = High
+	case own.kind != kNone || p.foreign(n) || timeStamp(n.digits):
+		return
+	}
+	if n.kanji && level == Low {
+		return
+	}
+	p.add("payment_card", level, n.digits, n.start, n.end, maskDigits)
+}
+
+// hintAfter looks for an expiry date or security code behind the number.
+func (p *page) hintAfter(end int) bool {
+	to := ahead(p.s, end, 100)
+	for i := p.endingBy(end); i < len(p.hits) && p.hits[i].end <= to; i++ {
+		if p.hits[i].kind == kCardHint || p.hits[i].kind == kCard {
+			return true
+		}
+	}
+	return false
+}
+
+// cardGroups: 4-4-4-4(-3), 4-6-5, 4-6-4, together, or one box per digit.
+func cardGroups(n *number) bool {
+	return n.plain() || n.sizes(4, 6, 5) || n.sizes(4, 6, 4) || n.sizes(6, 10) || n.sizes(6, 13)
+}

@@ -1,0 +1,143 @@
+package detect
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// nameBook holds the commonest surnames and given names. A name alone is no
+// evidence (precision .7 at best): in running text it is a low finding that
+// supports others, under a column header it is medium and counts lists.
+type nameBook struct{ surnames, given map[string]bool }
+
+func newNameBook() *nameBook {
+	return &nameBook{surnames: setOf(surnameList), given: setOf(givenList)}
+}
+
+func setOf(list string) map[string]bool {
+	out := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		out[w] = true
+	}
+	return out
+}
+
+// findNames reports surname and given name side by side, and name columns.
+func (p *page) findNames(book *nameBook) {
+	for _, c := range p.cells {
+		if c.head == kName && c.label == kNone {
+			p.nameCell(c)
+		}
+	}
+	for i := 0; i < len(p.s); {
+		if p.s[i] < 0xE3 {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(p.s[i:])
+		if !ideograph(r) {
+			i += n
+			continue
+		}
+		end := i + n
+		for end < len(p.s) {
+			r, n = utf8.DecodeRuneInString(p.s[end:])
+			if !ideograph(r) {
+				break
+			}
+			end += n
+		}
+		i = p.tryName(book, i, end)
+	}
+}
+
+func ideograph(r rune) bool { return r >= 0x3400 && r <= 0x9FFF || r == '々' || r == 'ヶ' }
+
+// tryName looks at the run of ideographs at start..end and returns where to go on.
+func (p *page) tryName(book *nameBook, start, end int) int {
+	run := p.s[start:end]
+	for _, honorific := range []string{"様", "殿", "氏", "先生"} {
+		run = strings.TrimSuffix(run, honorific)
+	}
+	n := utf8.RuneCountInString(run)
+	if n > 6 {
+		return end
+	}
+	if book.surnames[run] && end < len(p.s) && p.s[end] == ' ' && len(run) == end-start {
+		next := end + 1
+		stop := next
+		for stop < len(p.s) {
+			r, size := utf8.DecodeRuneInString(p.s[stop:])
+			if !ideograph(r) && (r < 0x3041 || r > 0x3096) {
+				break
+			}
+			stop += size
+		}
+		given := p.s[next:stop]
+		for _, honorific := range []string{"さん", "様", "殿", "氏"} {
+			given = strings.TrimSuffix(given, honorific)
+		}
+		if book.given[given] {
+			p.addName(Low, start, next+len(given))
+			return stop
+		}
+		return end
+	}
+	for k := 1; k <= 3 && k < n; k++ {
+		at := ahead(run, 0, k)
+		if book.surnames[run[:at]] && book.given[run[at:]] {
+			p.addName(Low, start, start+len(run))
+			break
+		}
+	}
+	return end
+}
+
+// nameCell takes any short text under 氏名 for a name.
+func (p *page) nameCell(c cell) {
+	text := strings.TrimSpace(p.s[c.start:c.end])
+	n := utf8.RuneCountInString(text)
+	if n < 2 || n > 30 || digits(text) > 0 || strings.ContainsAny(text, "@/:。、") {
+		return
+	}
+	at := c.start + strings.Index(p.s[c.start:c.end], text)
+	if !p.covered("jp.person_name", at) {
+		p.addName(Medium, at, at+len(text))
+	}
+}
+
+func (p *page) addName(level Level, start, end int) {
+	if !p.silent(start) {
+		p.add("jp.person_name", level, strings.ReplaceAll(p.s[start:end], " ", ""), start, end, maskText)
+	}
+}
+
+// The commonest surnames of Japan, about two thirds of the people.
+const surnameList = `佐藤 鈴木 高橋 田中 伊藤 渡辺 山本 中村 小林 加藤 吉田 山田 佐々木 山口 松本 井上 木村 林 斎藤 清水 山崎 森 池田 橋本 阿部 石川 山下 中島 石井 小川
+前田 岡田 長谷川 藤田 後藤 近藤 村上 遠藤 青木 坂本 斉藤 福田 太田 西村 藤井 金子 藤原 岡本 三浦 中野 中川 原田 松田 竹内 小野 田村 中山 和田 石田 森田 上田 原 内田 柴田 酒井
+宮崎 横山 高木 安藤 宮本 大野 小島 谷口 工藤 今井 高田 増田 丸山 杉山 村田 大塚 新井 小山 平野 藤本 河野 上野 野口 武田 松井 千葉 菅原 岩崎 木下 久保 佐野 野村 松尾 市川 菊地 杉本
+古川 大西 島田 水野 桜井 高野 吉川 山内 西田 飯田 菊池 西川 小松 北村 安田 五十嵐 川口 平田 関 中田 久保田 東 服部 川崎 岩田 土屋 福島 本田 辻 樋口 秋山 田口 永井 山中 中西
+吉村 川上 大橋 石原 松岡 浜田 馬場 森本 矢野 浅野 松下 星野 大久保 吉岡 小池 野田 荒木 松浦 熊谷 大谷 内藤 黒田 尾崎 永田 川村 望月 松村 田辺 荒井 堀 大島 早川 栗原 広瀬 三宅
+菅野 横田 石橋 西山 岡崎 萩原 片山 本間 岩本 大石 栗田 須藤 関口 宮田 渡部 小沢 高山 成田 岡 柳田 大森 榎本 浜口 大川 片岡 平井 今村 中井 福井 三上 西 堀内 桑原 川島 小田 八木
+青山 福岡 岩井 天野 河合 大木 坂口 関根 白石 奥村 千田 牧野 小西 南 児玉 河村 鎌田 小原 篠原 古田 山岸 宇野 神田 根本 津田 若林 川端 沢田 富田 稲垣 下田 沼田 落合 武藤 上原 宮川
+吉野 稲葉 江口 井口 大場 豊田 徳永 黒木 相馬 徳田 高島 三好 藤岡 小泉 田島 長田 瀬戸 北川 三木 土井 真鍋 竹田 金田 向井 奥田 西野 杉浦 岸 堤 大山 小倉 飯塚 高瀬 土田 梅田 細川
+安部 中尾 植田 米田 日高 湯浅 戸田 戸塚 松永 柏木 岡村 塚本 梶原 川本 竹中 丹羽 小森 坂井 坂田 佐伯 土肥 岩瀬 榊原 比嘉 金城 大城 宮城 新垣 玉城 上地 知念 島袋 仲村 城間 神谷 齋藤 齊藤
+渡邊 渡邉 髙橋 髙木 濱田 濵田 廣瀬 澤田 櫻井 國分 嶋田 山﨑 宮﨑 眞鍋 長尾 長島 永野 富永 水谷 水田 森下 森川 森山 柳 柳沢 矢島 谷川 谷 山村 山根 湯川 横井 若松 和泉 渥美 荒川 有馬 安達 飯島
+石黒 石塚 板垣 一ノ瀬 伊東 稲田 井手 岩下 上村 臼井 梅原 江藤 遠山 大内 大沢 大竹 大槻 大坪 大平 岡野 緒方 奥山 小笠原 小野寺 甲斐 加納 川田 河田 川合 神崎 菊田 北野 草野 窪田 黒川 小谷 越智 古賀 佐久間
+笹川 佐竹 志村 庄司 白井 菅 杉田 曽我 高井 高松 滝沢 竹本 立花 田代 田原 田畑 塚田 角田 寺田 寺島 戸川 中里 中原 中本 中谷 長野 仁科 西尾 西岡 西本 野崎 野中 橋口 畑中 花田 羽田 浜崎 原口 東野 日野 平川 平山
+深沢 福本 福山 藤川 藤沢 藤野 船橋 星 堀田 堀江 本多 前川 町田 松原 松崎 三田 三橋 光永 峯 宮内 宮下 宮沢 村井 村松 村山`
+
+// Common given names of all generations.
+const givenList = `太郎 次郎 三郎 一郎 二郎 健一 健二 健太 健太郎 浩 浩一 浩二 浩之 誠 誠一 隆 隆司 隆之 茂 豊 勝 勝己 博 博之 博史 和夫 和男 和也 和彦 正 正雄 正人 正樹 正和 清 清志 進 修 修一 修平
+明 昭 昭夫 昭二 実 稔 剛 剛志 武 武志 哲也 哲郎 達也 達郎 直樹 直人 直之 秀樹 秀明 秀一 英樹 英明 英二 英雄 雅彦 雅之 雅人 雅也 康弘 康夫 靖 泰 泰三 孝 孝之 貴之 貴志 崇 崇史 敬 敬一 敏夫 敏明
+俊介 俊一 俊彦 智 智也 智之 智彦 学 守 徹 亮 亮太 亮介 翔 翔太 翔平 大輔 大樹 大地 大翔 拓也 拓真 拓海 卓也 匠 純 純一 潤 淳 淳一 順一 伸一 慎一 慎吾 真一 真也 信一 信夫 信之 伸也 晋也 賢 賢一 賢治
+謙一 憲一 憲司 研二 元 弘 弘樹 弘之 裕 裕一 裕二 裕介 裕樹 祐介 祐樹 悠 悠斗 悠人 悠真 悠太 勇 勇気 勇太 雄一 雄太 雄介 優 優斗 優太 蓮 陽太 陽翔 陽斗 湊 樹 颯太 颯 海斗 海翔 涼 涼太 涼介 駿 駿介 隼人
+隼 力 満 宏 宏之 宏樹 章 彰 晃 光 光一 光男 幸一 幸雄 幸男 幸治 聡 聡史 敦 篤 篤志 厚 努 強 登 昇 洋 洋一 洋介 洋平 陽一 陽介 良 良一 良太 圭 圭介 恵介 啓 啓介 啓太 慶 慶太 航 航平 渉 歩 歩夢 忍 薫 司 寛
+寛之 史郎 四郎 五郎 伸 紀之 則夫 典夫 久 久雄 尚 尚人 尚樹 文雄 文男 利夫 利明 義男 義雄 義明 喜一 善一 安男 保 栄一 栄 鉄也 道夫 道雄 恭平 恭介 京介 享 要 奏 奏太 新 朔 律 凛 凜 碧 暁 黎 仁 龍 龍一 龍之介 竜也 竜太
+花子 幸子 和子 洋子 恵子 京子 節子 文子 久美子 久美 由美子 由美 由美恵 真由美 明美 智子 智美 裕子 裕美 裕美子 優子 優花 優奈 優香 悠子 陽子 陽菜 葵 結衣 結菜 結愛 美咲 美優 美月 美羽 美桜 美結 美穂 美紀 美香 美和 美智子
+美代子 美奈子 美奈 美幸 美由紀 真由 真理子 真理 真美 真紀 真奈美 麻衣 麻衣子 麻美 麻里 麻里子 舞 愛 愛子 愛美 愛理 彩 彩香 彩花 彩乃 綾 綾子 綾香 綾乃 絵美 絵里 絵里子 恵 恵美 恵美子 恵理 恵理子 恵里 香織 香 香奈 佳奈 佳子 佳代 加奈
+加奈子 可奈子 果歩 夏美 夏希 奈々 奈々子 奈緒 奈緒子 奈津子 奈美 直子 直美 尚子 順子 純子 淳子 潤子 典子 紀子 規子 範子 法子 敬子 圭子 啓子 景子 桂子 慶子 孝子 貴子 隆子 礼子 玲子 玲奈 怜奈 怜 令子 里美 里奈 里香 理恵 理沙 理香
+莉子 莉奈 梨花 凛花 涼子 良子 好美 芳子 佳美 嘉子 春子 春香 春奈 晴香 遥 遥香 遥奈 遙 千春 千秋 千恵 千恵子 千佳 千夏 千尋 千代子 千鶴 知子 知美 朋子 朋美 友子 友美 友紀 友香 有紀 有希 有香 由紀 由紀子 由香 由香里 由佳 由里子 百合子 百合 幸恵 幸
+雪 雪乃 行子 征子 清子 静 静香 静子 澄子 純香 鈴 鈴子 寿子 寿美子 久子 弘子 博子 浩子 広子 宏美 宏子 仁美 仁子 瞳 光子 光代 満里奈 道子 三枝子 みどり 緑 桃子 桃花 桃香 萌 萌花 若菜 和美 和代 和恵 英子 栄子 悦子 江里子 咲 咲良 咲希 桜 さくら さくら子 沙織 沙耶 沙也加
+沙羅 紗季 紗英 早紀 早苗 早希 皐月 詩織 詩 志保 志穂 志織 史子 文 文香 冬子 藤子 房子 富美子 芙美 穂香 穂乃香 星奈 心 心春 心愛 心結 琴音 琴美 楓 紬 杏 杏奈 杏子 芽衣 芽依 陽葵 凪 凪沙 渚 夕子 梓 茜 泉 和花 かおり かおる さとみ ひとみ まゆみ めぐみ ゆかり なおみ あゆみ みゆき ひろみ あかり ひかり
+つばさ ほのか みなみ ななみ`

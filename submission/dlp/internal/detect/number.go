@@ -1,0 +1,266 @@
+package detect
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// group is a run of digits in folded text.
+type group struct{ start, end int }
+
+func (g group) size() int { return g.end - g.start }
+
+// number is one or more groups of digits that may be read as one number.
+type number struct {
+	start, end int
+	digits     string
+	groups     []group
+	sep        byte // what stands between the groups: '-', ' ', '.', '_', 'n' (line wrap), 0
+	whole      bool // nothing else is linked to it
+	kanji      bool // written in kanji digits: only with a keyword
+}
+
+// sizes are the lengths of the groups.
+func (n number) sizes(want ...int) bool {
+	if len(n.groups) != len(want) {
+		return false
+	}
+	for i, w := range want {
+		if n.groups[i].size() != w {
+			return false
+		}
+	}
+	return true
+}
+
+// plain says that the digits stand together, in equal groups, or in groups of
+// four as cards do: how people write a number, unlike a date and a price.
+func (n number) plain() bool {
+	if len(n.groups) == 1 {
+		return true
+	}
+	if n.sep == 'n' {
+		return len(n.groups) == 2
+	}
+	size := n.groups[0].size()
+	for _, g := range n.groups[:len(n.groups)-1] {
+		if g.size() != size {
+			return false
+		}
+	}
+	return n.groups[len(n.groups)-1].size() <= size && (size == 1 || size >= 3)
+}
+
+// Limits of what may be one number.
+const (
+	maxGroups = 24
+	maxDigits = 34
+)
+
+// chains splits the digits of s into groups and the groups into chains that are
+// linked by the separators people use inside numbers.
+func chains(s string) [][]group {
+	var out [][]group
+	var chain []group
+	for i := 0; i < len(s); {
+		if !digit(s[i]) {
+			i++
+			continue
+		}
+		j := i + 1
+		for j < len(s) && digit(s[j]) {
+			j++
+		}
+		g := group{i, j}
+		if len(chain) > 0 && (len(chain) >= maxGroups || link(s, chain[len(chain)-1].end, i) == 0) {
+			out = append(out, chain)
+			chain = nil
+		}
+		chain = append(chain, g)
+		i = j
+	}
+	if len(chain) > 0 {
+		out = append(out, chain)
+	}
+	return out
+}
+
+// link says how the digits that end at a and begin again at b are linked, 0 for
+// not at all.
+func link(s string, a, b int) byte {
+	gap := s[a:b]
+	switch gap {
+	case "-", " ", ".", "_":
+		return gap[0]
+	case " - ", "- ", " -", "--":
+		return '-'
+	case "(", ")", ") ", " (", ")-", "-(", ") - ":
+		return ')'
+	}
+	if len(gap) > 8 || !strings.Contains(gap, "\n") {
+		return 0
+	}
+	return wrapped(s, a, gap)
+}
+
+// wrapped says whether a line end in the gap broke one number in two: after a
+// dash, or where the line was full.
+func wrapped(s string, a int, gap string) byte {
+	dash := strings.HasPrefix(gap, "-")
+	rest := strings.TrimLeft(strings.TrimPrefix(gap, "-"), " ")
+	if !strings.HasPrefix(rest, "\n") || strings.Trim(rest[1:], "> |") != "" {
+		return 0
+	}
+	if dash {
+		return '-'
+	}
+	line := s[strings.LastIndexByte(s[:a], '\n')+1 : a]
+	if columns(line) >= 60 {
+		return 'n'
+	}
+	return 0
+}
+
+// columns is the width of s on a terminal, two for CJK.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r >= 0x1100 {
+			n++
+		}
+	}
+	return n
+}
+
+// numbers reads one chain in every way that makes sense: the whole, runs linked
+// by one separator, their first part where a label may cut them, single groups.
+func numbers(s string, chain []group) []number {
+	var out []number
+	add := func(from, to int, sep byte) {
+		n := number{start: chain[from].start, end: chain[to-1].end, groups: chain[from:to], sep: sep,
+			whole: from == 0 && to == len(chain)}
+		for _, g := range n.groups {
+			n.digits += s[g.start:g.end]
+		}
+		if len(n.digits) <= maxDigits && bounded(s, n.start, n.end) {
+			out = append(out, n)
+		}
+	}
+	for from := 0; from < len(chain); {
+		to, sep := from+1, byte(0)
+		for to < len(chain) {
+			l := link(s, chain[to-1].end, chain[to].start)
+			if sep != 0 && l != sep {
+				break
+			}
+			sep = l
+			to++
+		}
+		if to < len(chain) && sep == ' ' && link(s, chain[to-1].end, chain[to].start) != ' ' && to-from > 1 {
+			to-- // the last group belongs to the tighter number that follows
+			if to-from == 1 {
+				sep = 0
+			}
+		}
+		add(from, to, sep)
+		if to-from > 1 && sep == ' ' {
+			addParts(s, chain, from, to, add)
+		}
+		from = to
+	}
+	if len(out) != 1 || !out[0].whole {
+		mixed(chain, add)
+	}
+	return out
+}
+
+// mixed adds the chain as one number whatever its separators: (03) 1234-5678.
+func mixed(chain []group, add func(from, to int, sep byte)) {
+	if len(chain) > 1 && len(chain) <= 6 {
+		add(0, len(chain), '*')
+	}
+}
+
+// addParts cuts numbers that stand beside each other with spaces between.
+func addParts(s string, chain []group, from, to int, add func(from, to int, sep byte)) {
+	for i := from; i < to; i++ {
+		if chain[i].size() >= 6 {
+			add(i, i+1, 0)
+		}
+	}
+	for _, width := range []int{3, 4} { // 4-4-4 and 4-4-4-4
+		if to-from <= width {
+			continue
+		}
+		for i := from; i+width <= to; i += width {
+			even := true
+			for _, g := range chain[i : i+width] {
+				even = even && g.size() == 4
+			}
+			if !even {
+				break
+			}
+			add(i, i+width, ' ')
+		}
+	}
+}
+
+// bounded says that the number is not part of a longer token: a code, a
+// decimal, an address of the net.
+func bounded(s string, start, end int) bool {
+	if start > 0 {
+		c := s[start-1]
+		if alnum(c) && !labelled(s[:start]) || c == '%' || c == '$' || c == '\\' {
+			return false
+		}
+		if strings.IndexByte("-_./+=&?:#@~", c) >= 0 && start > 1 && tied(s, start-1) {
+			return false
+		}
+	}
+	if end < len(s) {
+		c := s[end]
+		if letter(c) || c == '%' || c == '@' {
+			return false
+		}
+		if strings.IndexByte("-_/=&?#~", c) >= 0 && end+1 < len(s) && letter(s[end+1]) {
+			return false
+		}
+		if c == '.' && end+2 < len(s) && letter(s[end+1]) && letter(s[end+2]) && s[end+1] >= 'a' {
+			return false // file or host name
+		}
+	}
+	return true
+}
+
+// tied says whether the separator at i joins the number to letters before it.
+// A colon or equals sign after a label does not.
+func tied(s string, i int) bool {
+	if !alnum(s[i-1]) {
+		return s[i-1] == '/' || s[i-1] == '=' || s[i-1] == '&'
+	}
+	switch s[i] {
+	case ':', '=', '#', '.':
+		return digit(s[i-1])
+	}
+	return true
+}
+
+// labelled says whether letters directly before a number are a usual label.
+func labelled(before string) bool {
+	i := len(before)
+	for i > 0 && letter(before[i-1]) && len(before)-i < 12 {
+		i--
+	}
+	switch strings.ToLower(before[i:]) {
+	case "tel", "fax", "no", "mobile", "phone", "cell", "ph", "ssn", "card", "id":
+		return i == 0 || !alnum(before[i-1])
+	}
+	return false
+}
+
+// counted says whether a counter or unit follows: 2025年, 300円, 12件.
+func counted(s string, end int) bool {
+	r, _ := utf8.DecodeRuneInString(s[end:])
+	return strings.ContainsRune("年月日時分秒円個件名人台本枚回万億千百%℃度点位歳才", r)
+}
