@@ -109,3 +109,16 @@ func sensitive(f Finding) bool {
 	k := kindOf(f.Detector)
 	return f.Count > 0 && f.Level.AtLeast(Medium) && !k.public && !k.form && (!k.contact || f.InAttachment)
 }
+
+// DetectorName is what people call a detector, in "ja" or "en".
+func DetectorName(detector, language string) string {
+	k := kindOf(detector)
+	switch {
+	case k.form:
+		return detector // its sentence speaks of a count
+	case language == "en":
+		return k.en
+	default:
+		return k.ja
+	}
+}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,14 @@ type Policy struct {
 	Patterns map[string]string
 	Rules    []Rule
 	Expect   []Expectation
+}
+
+// AsksFor reports whether any rule names the detector, alone or by a wildcard.
+func (p *Policy) AsksFor(detector string) bool {
+	named := func(c *Conditions) bool {
+		return c != nil && slices.ContainsFunc(c.Content, func(t ContentTest) bool { return t.names(detector) })
+	}
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return named(r.When) || named(r.Unless) })
 }
 
 // Mode says what a matching rule does: nothing but a note (audit), a note and

@@ -1,0 +1,72 @@
+// Command sekisho is a checkpoint for outgoing mail: it accepts, inspects,
+// delays, asks and only then relays.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the whole command line.
+type commands struct {
+	Scan    ScanCmd    `cmd:"" help:"Inspect mails and documents without sending them."`
+	Rewrite RewriteCmd `cmd:"" help:"Print a mail as one recipient would get it."`
+	Check   CheckCmd   `cmd:"" help:"Look for every mistake in configuration, policy and environment."`
+	Policy  PolicyCmd  `cmd:"" help:"Validate, test and show policies."`
+	ReadPDF ReadPDFCmd `cmd:"" name:"read-pdf" hidden:""`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	program, err := os.Executable()
+	if err != nil {
+		program = "" // only PDF needs it
+	}
+	os.Exit(run(ctx, os.Args[1:], &Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Program: program}))
+}
+
+// run carries out one command line and gives the exit status.
+func run(ctx context.Context, args []string, out *Streams) int {
+	var c commands
+	done := -1
+	parser, err := kong.New(&c, kong.Name("sekisho"),
+		kong.Description("A checkpoint for outgoing mail."),
+		kong.Writers(out.Out, out.Err),
+		kong.Exit(func(code int) { done = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(out),
+	)
+	if err != nil {
+		fmt.Fprintln(out.Err, "sekisho:", err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	if done >= 0 {
+		return done // --help
+	}
+	if err != nil {
+		fmt.Fprintln(out.Err, "sekisho:", err)
+		return 2
+	}
+	return status(command.Run(), out.Err)
+}
+
+func status(err error, w io.Writer) int {
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	default:
+		fmt.Fprintln(w, "sekisho:", err)
+		return 1
+	}
+}
