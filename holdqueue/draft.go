@@ -1,28 +1,19 @@
 package holdqueue
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/audit"
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
-
-// inRow is how large a body may be to lie in its row. Above, a file with two fsyncs is quicker than the log of
-// the database (the crossover is at 300 to 500 KB).
-const inRow = 256 << 10
 
 // Envelope is what is known about a mail at its acceptance besides its bytes.
 type Envelope struct {
@@ -46,72 +37,33 @@ type EnvelopeRecipient struct {
 
 // Draft is one message being written. It is used by one goroutine.
 type Draft struct {
-	q    *Queue
-	id   ID
-	sum  hash.Hash
-	size int64
-
-	buf  bytes.Buffer // while small
-	file *os.File     // once large
-	enc  io.WriteCloser
-	done bool
+	*Spool
+	q   *Queue
+	id  ID
+	sum hash.Hash
 }
 
 // Begin starts a message. Nothing is kept before Commit.
 func (q *Queue) Begin(context.Context) (*Draft, error) {
-	return &Draft{q: q, id: db.NewID(), sum: sha256.New()}, nil
+	return &Draft{Spool: q.Spool(), q: q, id: db.NewID(), sum: sha256.New()}, nil
 }
 
 // ID is the identifier the message will have.
 func (d *Draft) ID() ID { return d.id }
 
-// Write takes the next bytes of the stored message: to memory while it is small, then to an encrypted file.
+// Write takes the next bytes of the stored message.
 func (d *Draft) Write(p []byte) (int, error) {
 	d.sum.Write(p)
-	d.size += int64(len(p))
-	if d.enc == nil {
-		if d.buf.Len()+len(p) <= inRow {
-			return d.buf.Write(p)
-		}
-		if err := d.spill(); err != nil {
-			return 0, err
-		}
-	}
-	return d.enc.Write(p)
-}
-
-func (d *Draft) spill() error {
-	var err error
-	if d.file, err = os.CreateTemp(d.q.o.Spool, "draft-"+d.id+"-*"); err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	if d.enc, err = d.q.o.Keys.EncryptTo(d.file); err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	if _, err = d.enc.Write(d.buf.Bytes()); err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	d.buf = bytes.Buffer{}
-	return nil
+	return d.Spool.Write(p)
 }
 
 // Abort forgets the message. After Commit it does nothing.
-func (d *Draft) Abort() {
-	if d.done {
-		return
-	}
-	d.done = true
-	d.buf = bytes.Buffer{}
-	if d.file != nil {
-		d.file.Close()
-		os.Remove(d.file.Name())
-	}
-}
+func (d *Draft) Abort() { d.Discard() }
 
 // Commit makes the message durable: when it returns nil, bytes and rows are on disk. When it fails, nothing is
 // left that could ever be sent.
 func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
-	if d.done {
+	if d.ended {
 		return "", errors.New("commit: the draft has ended")
 	}
 	defer d.Abort()
@@ -142,18 +94,16 @@ func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 func (d *Draft) keep(ctx context.Context, row *accepted) error {
 	if d.file == nil {
 		row.body = d.q.o.Keys.Seal("body", d.id, d.buf.Bytes())
-		d.done, d.buf = true, bytes.Buffer{}
 		return nil
 	}
 	row.blob = "mail/" + d.id
-	err := errors.Join(d.enc.Close(), d.file.Sync(), d.file.Close())
+	path, err := d.finish(true)
 	if err == nil {
-		err = d.q.o.Blobs.Adopt(ctx, row.blob, d.file.Name())
+		err = d.q.o.Blobs.Adopt(ctx, row.blob, path)
 	}
 	if err != nil {
 		return fmt.Errorf("keep body: %w", err)
 	}
-	d.done = true
 	return nil
 }
 
@@ -243,20 +193,4 @@ func insertRecipient(tx *db.Tx, a *accepted, i int, r EnvelopeRecipient, state S
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, 0, $9, 0, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', 0)`,
 		a.ids[i], a.id, i, string(r.Address), r.Address.Domain(), r.Notify, r.ORcpt, string(state), release)
 	return err
-}
-
-// SweepSpool removes what drafts that died with their process left behind. Call it before anything is accepted.
-func (q *Queue) SweepSpool() error {
-	entries, err := os.ReadDir(q.o.Spool)
-	if err != nil {
-		return fmt.Errorf("sweep spool: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "draft-") {
-			if err := os.Remove(filepath.Join(q.o.Spool, e.Name())); err != nil {
-				return fmt.Errorf("sweep spool: %w", err)
-			}
-		}
-	}
-	return nil
 }
