@@ -130,7 +130,7 @@ type Row struct {
 	Sender     mailaddr.Address
 	SenderName string
 	Subject    string
-	Reasons    []string
+	Reasons    []Reason
 	Recipients int
 	AskedAt    time.Time
 	ExpiresAt  time.Time
@@ -175,8 +175,10 @@ type Voice struct {
 	Stage      int
 	Recipients []RecipientID
 	Comment    string
-	As         string // approver, deputy, escalation, admin
+	As         string // approver, deputy, escalation, admin, sender
 	At         time.Time
+
+	id string // empty until it is in the database
 }
 
 // Request is everything a page about one question shows.
@@ -189,9 +191,10 @@ type Request struct {
 	Sender     mailaddr.Address
 	SenderName string
 	Subject    string
-	Reasons    []string
+	Reasons    []Reason
 	Rules      []string
 	Transforms []string
+	Notes      []Note // why administrators are asked in place of others
 	Recipients []Recipient
 	Holders    []Holder
 	Voices     []Voice
@@ -203,7 +206,8 @@ type Request struct {
 	EscalateAt time.Time
 	ExpiresAt  time.Time
 	ClosedAt   time.Time
-	// Ask says what the reader may do: MayDecide for approvers, MayAsk for a
+	ClosedBy   string // name; empty when time closed it
+	// What the reader may do: MayDecide for approvers, MayAsk for a
 	// sender who is asked first and may pass the question to the manager.
 	// Why is the refusal for a reader who may do neither.
 	MayDecide bool

@@ -204,3 +204,20 @@ func (l *askList) addPerson(book *Book, a mailaddr.Address, as Capacity) {
 // voices counts who could agree. Whoever signs in as administrator is one
 // voice more than the known administrators, at least.
 func (l *askList) voices() int { return len(l.people) }
+
+// standIns gives the deputies whose dates have begun since people were asked.
+func (r router) standIns(already []asked, sender mailaddr.Address) []asked {
+	list := &askList{sender: sender.Key(), already: already}
+	for _, a := range already {
+		p, ok := r.book.ByAddress(a.who)
+		if !ok || a.as != AsApprover {
+			continue
+		}
+		for _, d := range p.Deputies {
+			if d.OnDuty(r.now) {
+				list.addPerson(r.book, d.Address, AsDeputy)
+			}
+		}
+	}
+	return list.people
+}

@@ -1,0 +1,160 @@
+package approval
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+)
+
+// OnEnded is the queue's hook for recipients that came to an end: questions
+// about them close, and the sender hears of what nobody else tells them.
+// Failures are told by the queue's own reports.
+func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
+	if err := d.closeEnded(tx, ended, by); err != nil {
+		return err
+	}
+	told := map[kind][]*holdqueue.Recipient{}
+	for _, r := range ended {
+		switch {
+		case r.State == holdqueue.Cancelled:
+			told[noteCancelled] = append(told[noteCancelled], r)
+		case r.State == holdqueue.Refused:
+			told[noteRefused] = append(told[noteRefused], r)
+		case r.State == holdqueue.Expired && r.Reason == holdqueue.ReasonStopped:
+			told[noteStopped] = append(told[noteStopped], r)
+		}
+	}
+	for _, k := range []kind{noteCancelled, noteRefused, noteStopped} {
+		if err := d.tellEnded(tx, m, k, told[k], by); err != nil {
+			return err
+		}
+	}
+	if len(told[noteRefused]) > 0 {
+		return d.Alarm(tx, CauseRefusal, mailLine(m))
+	}
+	return nil
+}
+
+// closeEnded answers recipients that nobody had answered yet. What a decision
+// or a deadline ended was answered before the queue was told.
+func (d *Desk) closeEnded(tx *db.Tx, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
+	var ids []RecipientID
+	for _, r := range ended {
+		ids = append(ids, r.ID)
+	}
+	open, err := d.openOf(tx, ids)
+	if err != nil {
+		return err
+	}
+	now := tx.Now()
+	for _, r := range open {
+		for _, q := range ended {
+			r.end([]RecipientID{q.ID}, answerOf(q.State), actorAddress(by), now)
+		}
+		closed := r.close(actorAddress(by), now)
+		if err := d.save(tx, r); err != nil {
+			return err
+		}
+		if closed {
+			if err := d.closeWork(tx, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// actorAddress is the person of an actor; empty for time and the command line.
+func actorAddress(by holdqueue.Actor) mailaddr.Address {
+	a, ok := strings.CutPrefix(string(by), "person:")
+	if !ok {
+		return ""
+	}
+	return mailaddr.Address(a)
+}
+
+// waitingDomains is how many outside domains a mail may go to before its
+// sender is told that it waits.
+const waitingDomains = 3
+
+// OnWaiting is the queue's hook for mail that is delayed only. Its sender is told
+// when the mail goes outside with an attachment, or to more than three domains:
+// for every mail would be one notice too many.
+func (d *Desk) OnWaiting(tx *db.Tx, m *holdqueue.Message, waiting []*holdqueue.Recipient, _ holdqueue.Actor) error {
+	var outside []*holdqueue.Recipient
+	var release time.Time
+	domains := map[string]bool{}
+	attached, hide := false, false
+	for _, r := range waiting {
+		if !d.outside(r.Address) || r.Delay <= 0 {
+			continue
+		}
+		outside = append(outside, r)
+		domains[r.Address.Domain()] = true
+		if release.IsZero() || r.ReleaseAt.Before(release) {
+			release = r.ReleaseAt
+		}
+		if v, err := d.Verdict(m, r); err == nil {
+			attached = attached || v.Attachments > 0
+			hide = hide || v.HideSubject
+		}
+	}
+	if len(outside) == 0 || !attached && len(domains) <= waitingDomains {
+		return nil
+	}
+	return d.tellWaiting(tx, m, outside, release, hide)
+}
+
+// OnNoticeFailed is the queue's hook for our own mail that could not be
+// delivered. A question goes to the next person at once; of anything else the
+// administrators are told.
+func (d *Desk) OnNoticeFailed(tx *db.Tx, m *holdqueue.Message, failed []*holdqueue.Recipient, _ holdqueue.Actor) error {
+	var request string
+	err := tx.QueryRow(`SELECT request FROM question_mail WHERE message = $1`, m.ID).Scan(&request)
+	switch {
+	case err == nil:
+		if err := d.escalateFailed(tx, RequestID(request)); err != nil {
+			return err
+		}
+	case !db.IsNoRows(err):
+		return err
+	}
+	if kind(m.Meta.Kind) == noteAlarm {
+		return nil // an alarm about an alarm would never end
+	}
+	line := "notice " + m.ID + " (" + m.Meta.Kind + ")"
+	for _, r := range failed {
+		line += ", " + r.Address.Domain()
+	}
+	return d.Alarm(tx, CauseNoticeFailed, line)
+}
+
+func (d *Desk) escalateFailed(tx *db.Tx, id RequestID) error {
+	r, err := d.load(tx, id)
+	if err != nil || r.closed() || r.escalateAt.IsZero() {
+		return err
+	}
+	if err := d.Queue.Unschedule(tx, kindEscalate, r.stageRef()); err != nil {
+		return err
+	}
+	return d.escalate(tx, r)
+}
+
+// mailLine names a mail to administrators: its id and its sender, nothing of
+// its content.
+func mailLine(m *holdqueue.Message) string { return "mail " + m.ID + ", " + m.Person.String() }
+
+// pick gives the recipients of a mail with the ids.
+func pick(m *holdqueue.Message, about []*recipient) []*holdqueue.Recipient {
+	var out []*holdqueue.Recipient
+	for _, r := range m.Recipients {
+		if slices.ContainsFunc(about, func(x *recipient) bool { return x.id == r.ID }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,353 @@
+package approval
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+)
+
+// Bounds of a page.
+const (
+	pageRows    = 50
+	maxPageRows = 200
+)
+
+func (p Page) limit() int {
+	if p.Limit <= 0 {
+		return pageRows
+	}
+	return min(p.Limit, maxPageRows)
+}
+
+// cursor is the place after a row: its time and its id. A cursor that cannot
+// be read is the beginning.
+type cursor struct {
+	at int64
+	id string
+}
+
+func (c cursor) String() string { return strconv.FormatInt(c.at, 36) + "." + c.id }
+
+func (p Page) cursor() cursor {
+	at, id, ok := strings.Cut(p.After, ".")
+	us, err := strconv.ParseInt(at, 36, 64)
+	if !ok || err != nil || !db.ValidID(id) {
+		return cursor{at: 1<<63 - 1}
+	}
+	return cursor{us, id}
+}
+
+// whoIs gives the look-up forms a reader is asked by: their own, and the role.
+func (d *Desk) whoIs(reader Actor) []mailaddr.Address {
+	me := reader.Address.Key()
+	if p, ok := d.People.Book().ByAddress(reader.Address); ok {
+		me = p.Address.Key()
+	}
+	if reader.Admin {
+		return []mailaddr.Address{me, adminRole}
+	}
+	return []mailaddr.Address{me}
+}
+
+// line is a row of a list before it is shown.
+type line struct {
+	cursor
+	request RequestID
+	as      Capacity
+}
+
+// Questions lists what the reader is asked now, the newest first, with the
+// cursor of the next page; empty after the last.
+func (d *Desk) Questions(ctx context.Context, reader Actor, page Page) (rows []Row, next string, err error) {
+	err = d.db.Read(ctx, func(tx *db.Tx) error {
+		var lines []line
+		for _, who := range d.whoIs(reader) {
+			some, err := questionLines(tx, who, page)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, some...)
+		}
+		rows, next, err = d.rows(tx, lines, page.limit())
+		return err
+	})
+	return rows, next, err
+}
+
+func questionLines(tx *db.Tx, who mailaddr.Address, page Page) ([]line, error) {
+	from := page.cursor()
+	rows, err := tx.Query(`SELECT asked_at, request, capacity FROM question
+		WHERE approver = $1 AND open = 1 AND (asked_at, request) < ($2, $3)
+		ORDER BY asked_at DESC, request DESC LIMIT $4`, string(who), from.at, from.id, page.limit()+1)
+	if err != nil {
+		return nil, fmt.Errorf("list questions: %w", err)
+	}
+	defer rows.Close()
+	var out []line
+	for rows.Next() {
+		var l line
+		var as string
+		if err := rows.Scan(&l.at, &l.id, &as); err != nil {
+			return nil, err
+		}
+		l.request, l.as = RequestID(l.id), Capacity(as)
+		out = append(out, l)
+	}
+	return out, rows.Err()
+}
+
+// rows turns lines, several lists of them, into one page.
+func (d *Desk) rows(tx *db.Tx, lines []line, limit int) (rows []Row, next string, err error) {
+	slices.SortStableFunc(lines, func(a, b line) int {
+		return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(b.id, a.id))
+	})
+	lines = slices.CompactFunc(lines, func(a, b line) bool { return a.cursor == b.cursor })
+	for i, l := range lines {
+		if i == limit {
+			return rows, lines[i-1].String(), nil
+		}
+		r, err := d.load(tx, l.request)
+		if err != nil {
+			return nil, "", err
+		}
+		rows = append(rows, d.row(r, l))
+	}
+	return rows, "", nil
+}
+
+func (d *Desk) row(r *record, l line) Row {
+	book := d.People.Book()
+	row := Row{
+		Request: r.id, Message: r.message, Sender: r.sender, SenderName: nameOf(book, r.sender), Subject: r.detail.Subject,
+		Recipients: len(r.recipients), AskedAt: db.Time(l.at), ExpiresAt: r.expiresAt, As: string(l.as), State: r.state,
+		Reasons: r.detail.Reasons, DecidedBy: nameOf(book, r.closedBy), DecidedAt: r.closedAt,
+	}
+	return row
+}
+
+func nameOf(book *Book, a mailaddr.Address) string {
+	if p, ok := book.ByAddress(a); ok {
+		return p.Called()
+	}
+	return a.String()
+}
+
+// Waiting counts the reader's open questions, at most up to limit.
+func (d *Desk) Waiting(ctx context.Context, reader Actor, limit int) (n int, err error) {
+	who := d.whoIs(reader)
+	err = d.db.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(`SELECT COUNT(*) FROM (SELECT DISTINCT request FROM question
+			WHERE (approver = $1 OR approver = $2) AND open = 1 LIMIT $3) AS mine`,
+			string(who[0]), string(who[len(who)-1]), limit).Scan(&n)
+	})
+	return n, err
+}
+
+// History lists requests the reader had a voice in, the newest voice first.
+func (d *Desk) History(ctx context.Context, reader Actor, page Page) (rows []Row, next string, err error) {
+	err = d.db.Read(ctx, func(tx *db.Tx) error {
+		lines, err := voiceLines(tx, d.whoIs(reader)[0], page)
+		if err != nil {
+			return err
+		}
+		rows, next, err = d.rows(tx, lines, page.limit())
+		return err
+	})
+	return rows, next, err
+}
+
+func voiceLines(tx *db.Tx, who mailaddr.Address, page Page) ([]line, error) {
+	from := page.cursor()
+	rows, err := tx.Query(`SELECT spoken_at, id, request, capacity FROM voice
+		WHERE person = $1 AND (spoken_at, id) < ($2, $3) ORDER BY spoken_at DESC, id DESC LIMIT $4`,
+		string(who), from.at, from.id, page.limit()+1)
+	if err != nil {
+		return nil, fmt.Errorf("list decisions: %w", err)
+	}
+	defer rows.Close()
+	var out []line
+	for rows.Next() {
+		var l line
+		var request, as string
+		if err := rows.Scan(&l.at, &l.id, &request, &as); err != nil {
+			return nil, err
+		}
+		l.request, l.as = RequestID(request), Capacity(as)
+		out = append(out, l)
+	}
+	return out, rows.Err()
+}
+
+// Request gives one request as the reader may see it: approvers it was put
+// to, the sender, and administrators. Anybody else gets ErrNotFound.
+func (d *Desk) Request(ctx context.Context, id RequestID, reader Actor) (view *Request, err error) {
+	err = d.db.Read(ctx, func(tx *db.Tx) error {
+		r, err := d.load(tx, id)
+		if err != nil {
+			return err
+		}
+		if !d.maySee(r, reader) {
+			return ErrNotFound
+		}
+		view = d.view(r, reader)
+		return nil
+	})
+	return view, err
+}
+
+// OfMessage lists the requests of one message the reader may see, the oldest
+// first.
+func (d *Desk) OfMessage(ctx context.Context, id MessageID, reader Actor) (views []*Request, err error) {
+	err = d.db.Read(ctx, func(tx *db.Tx) error {
+		views = nil
+		ids, err := requestsOf(tx, id)
+		if err != nil {
+			return err
+		}
+		for _, request := range ids {
+			r, err := d.load(tx, request)
+			if err != nil {
+				return err
+			}
+			if d.maySee(r, reader) {
+				views = append(views, d.view(r, reader))
+			}
+		}
+		return nil
+	})
+	return views, err
+}
+
+func requestsOf(tx *db.Tx, id MessageID) ([]RequestID, error) {
+	rows, err := tx.Query(`SELECT id FROM request WHERE message = $1 ORDER BY id`, id)
+	if err != nil {
+		return nil, fmt.Errorf("list requests: %w", err)
+	}
+	defer rows.Close()
+	var out []RequestID
+	for rows.Next() {
+		var request string
+		if err := rows.Scan(&request); err != nil {
+			return nil, err
+		}
+		out = append(out, RequestID(request))
+	}
+	return out, rows.Err()
+}
+
+// maySee: being named gives the right to see, also after the question is
+// closed, so that whoever comes late learns who decided.
+func (d *Desk) maySee(r *record, reader Actor) bool {
+	if reader.Admin {
+		return true
+	}
+	p, _ := d.People.Book().ByAddress(reader.Address)
+	me := d.whoIs(reader)[0]
+	is := func(a mailaddr.Address) bool { return a == me || p.Is(a) }
+	return is(r.sender) ||
+		slices.ContainsFunc(r.questions, func(q *question) bool { return is(q.approver) }) ||
+		slices.ContainsFunc(r.voices, func(v *Voice) bool { return is(v.By) })
+}
+
+func (d *Desk) view(r *record, reader Actor) *Request {
+	book := d.People.Book()
+	v := &Request{
+		ID: r.id, Message: r.message, Family: r.family, Revision: r.revision, State: r.state, Sender: r.sender,
+		SenderName: nameOf(book, r.sender), Subject: r.detail.Subject, Reasons: r.detail.Reasons, Rules: r.detail.Rules,
+		Transforms: r.detail.Transforms, Notes: r.detail.Notes, Stage: r.stage, Stages: len(r.detail.Stages), Quorum: r.detail.Quorum,
+		OpenedAt: r.openedAt, RemindAt: r.remindAt, EscalateAt: r.escalateAt, ExpiresAt: r.expiresAt,
+		ClosedAt: r.closedAt, ClosedBy: nameOf(book, r.closedBy), Holders: holders(book, r),
+	}
+	for _, x := range r.recipients {
+		v.Recipients = append(v.Recipients, Recipient{ID: x.id, Address: x.address, Bcc: x.bcc, Answer: x.answer,
+			DecidedBy: nameOf(book, x.answeredBy), DecidedAt: x.answeredAt})
+	}
+	for _, voice := range r.voices {
+		copied := *voice
+		copied.Name = nameOf(book, voice.By)
+		v.Voices = append(v.Voices, copied)
+	}
+	p, _ := book.ByAddress(reader.Address)
+	by, err := r.right(p, reader)
+	switch {
+	case err != nil:
+		v.Why = d.withName(err)
+	case r.closed():
+		v.Why = d.withName(&DecidedError{State: r.state, By: r.closedBy, At: r.closedAt})
+	case by.as == AsSender:
+		v.MayAsk, v.MayDecide = !r.lastStage(), r.lastStage()
+	default:
+		if err := r.notTwice(r.unanswered(), by); err != nil {
+			v.Why = d.withName(err)
+			break
+		}
+		v.MayDecide = true
+	}
+	return v
+}
+
+func holders(book *Book, r *record) []Holder {
+	if r.closed() {
+		return nil
+	}
+	var out []Holder
+	for _, q := range r.silent() {
+		h := Holder{Address: q.approver, Name: nameOf(book, q.approver), As: string(q.as), Since: q.askedAt}
+		if isRole(q.approver) {
+			h.Address, h.Name = "", ""
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// Holders says with whom each of the messages lies. A message nobody is asked
+// about is missing from the result.
+func (d *Desk) Holders(ctx context.Context, ids []MessageID) (map[MessageID][]Holder, error) {
+	out := map[MessageID][]Holder{}
+	err := d.db.Read(ctx, func(tx *db.Tx) error {
+		clear(out)
+		for _, id := range ids {
+			list, err := holdersOf(tx, d.People.Book(), id)
+			if err != nil {
+				return err
+			}
+			if len(list) > 0 {
+				out[id] = list
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func holdersOf(tx *db.Tx, book *Book, id MessageID) ([]Holder, error) {
+	rows, err := tx.Query(`SELECT question.approver, question.capacity, question.asked_at FROM question
+		JOIN request ON request.id = question.request
+		WHERE request.message = $1 AND request.closed_at = 0 AND question.open = 1
+		ORDER BY question.asked_at, question.approver`, id)
+	if err != nil {
+		return nil, fmt.Errorf("list holders: %w", err)
+	}
+	defer rows.Close()
+	var out []Holder
+	for rows.Next() {
+		var who, as string
+		var at int64
+		if err := rows.Scan(&who, &as, &at); err != nil {
+			return nil, err
+		}
+		h := Holder{Address: mailaddr.Address(who), Name: nameOf(book, mailaddr.Address(who)), As: as, Since: db.Time(at)}
+		if isRole(h.Address) {
+			h.Address, h.Name = "", ""
+		}
+		out = append(out, h)
+	}
+	return out, rows.Err()
+}
