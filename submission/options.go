@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/seal"
 )
@@ -91,25 +92,14 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Draft is one mail on its way to disk. What is written is what is stored.
+// Draft is one mail on its way to disk: a *holdqueue.Draft, or in benchmarks one that throws everything away.
 type Draft interface {
 	io.Writer
 	// ID is the name the mail will have; the 250 and the Received field show it.
 	ID() string
-	// Commit makes the mail durable. After an error the mail must never be delivered: the client keeps it.
-	Commit(context.Context, Envelope) (id string, err error)
+	// Commit makes the mail durable. After an error the mail must never be delivered: the client keeps it. The
+	// id may be that of an earlier mail of which this one is a resend.
+	Commit(context.Context, holdqueue.Envelope) (id string, err error)
 	// Abort forgets what was written. It does nothing after Commit.
 	Abort()
 }
-
-// Kind says how a source proves that a mail is its own.
-type Kind string
-
-const (
-	// Networks sources are known by their addresses alone: printers, applications, our own servers.
-	Networks Kind = "networks"
-	// ExchangeOnline and GoogleWorkspace share their addresses and certificates among all their customers, so
-	// a header that only ours sets must prove whose mail it is (EchoSpoofing, 2024).
-	ExchangeOnline  Kind = "exchange_online"
-	GoogleWorkspace Kind = "google_workspace"
-)

@@ -1,0 +1,154 @@
+package submission
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// How many wrong passwords are too many. What is counted is different passwords, because a telephone with last
+// month's password tries that one all day and guesses nothing.
+const (
+	pairWindow   = 15 * time.Minute
+	pairWrong    = 10  // different passwords for one user from one address
+	pairTries    = 200 // attempts in all, repeated ones too: each costs us a hash
+	placeWindow  = time.Hour
+	placeUsers   = 100 // different users from one address, those who have signed in from it not counted
+	rememberSize = 50_000
+)
+
+// failures counts sign-ins that failed. A count belongs to a user and an address together, so that nobody outside can
+// lock a person's account, and three hundred people behind one address do not stand for each other; a second, slower
+// count belongs to the address alone and sees who tries many users. It forgets at a restart, and the oldest when there
+// are too many.
+type failures struct {
+	secret []byte
+
+	mu     sync.Mutex
+	pairs  *simplelru.LRU[mark, *tries]
+	places *simplelru.LRU[netip.Prefix, *tries]
+	good   *simplelru.LRU[mark, bool] // passwords and users that were right at an address
+}
+
+// mark stands for a user, an address and perhaps a password, none of which can be read from it.
+type mark [sha256.Size]byte
+
+// tries is what went wrong since the window began.
+type tries struct {
+	since time.Time
+	all   int
+	marks map[mark]bool
+}
+
+func newFailures() *failures {
+	f := &failures{secret: make([]byte, 32)}
+	rand.Read(f.secret)
+	f.pairs = mustLRU[mark, *tries](rememberSize)
+	f.places = mustLRU[netip.Prefix, *tries](rememberSize)
+	f.good = mustLRU[mark, bool](rememberSize)
+	return f
+}
+
+func mustLRU[K comparable, V any](size int) *simplelru.LRU[K, V] {
+	l, err := simplelru.NewLRU[K, V](size, nil)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return l
+}
+
+// attempt is one try to sign in.
+type attempt struct {
+	place netip.Prefix
+	pair  mark // user at this address
+	word  mark // user, address and password
+}
+
+func (f *failures) attempt(user, password string, from netip.Addr) attempt {
+	place := neighbourhood(from)
+	user = strings.ToLower(user)
+	return attempt{place, f.mark(place.String(), user), f.mark(place.String(), user, password)}
+}
+
+func (f *failures) mark(parts ...string) (m mark) {
+	mac := hmac.New(sha256.New, f.secret)
+	for _, p := range parts {
+		sum := sha256.Sum256([]byte(p))
+		mac.Write(sum[:])
+	}
+	mac.Sum(m[:0])
+	return m
+}
+
+// neighbourhood is what one customer of a provider gets: an IPv4 address, or 64 bits of IPv6.
+func neighbourhood(a netip.Addr) netip.Prefix {
+	a = a.Unmap()
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// blocked says how long the attempt must wait; zero when it may be tried.
+func (f *failures) blocked(a attempt, now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.good.Contains(a.word) {
+		// It was right before: the same person's other device, whatever an old telephone does beside it.
+		return 0
+	}
+	if t, ok := f.pairs.Get(a.pair); ok && t.left(pairWindow, now) > 0 {
+		if t.all >= pairTries || len(t.marks) >= pairWrong && !t.marks[a.word] {
+			return t.left(pairWindow, now)
+		}
+	}
+	if f.good.Contains(a.pair) {
+		return 0
+	}
+	if t, ok := f.places.Get(a.place); ok && t.left(placeWindow, now) > 0 && len(t.marks) >= placeUsers && !t.marks[a.pair] {
+		return t.left(placeWindow, now)
+	}
+	return 0
+}
+
+func (f *failures) failed(a attempt, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.good.Remove(a.word)
+	count(f.pairs, a.pair, a.word, pairWindow, now)
+	if !f.good.Contains(a.pair) {
+		count(f.places, a.place, a.pair, placeWindow, now)
+	}
+}
+
+func (f *failures) succeeded(a attempt) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.good.Add(a.word, true)
+	f.good.Add(a.pair, true)
+}
+
+func count[K comparable](l *simplelru.LRU[K, *tries], key K, what mark, window time.Duration, now time.Time) {
+	t, ok := l.Get(key)
+	if !ok || t.left(window, now) <= 0 {
+		t = &tries{since: now, marks: map[mark]bool{}}
+		l.Add(key, t)
+	}
+	t.all++
+	t.marks[what] = true
+}
+
+func (t *tries) left(window time.Duration, now time.Time) time.Duration {
+	return t.since.Add(window).Sub(now)
+}

@@ -1,0 +1,77 @@
+package submission
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// listener gives go-smtp connections that have a wire in front of them.
+type listener struct {
+	net.Listener
+	srv  *Server
+	port port
+}
+
+// Accept waits for the next connection there is room for. The others hear why they must come again.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		w := newWire(l.srv, l.port, c, remoteOf(c))
+		refusal := l.srv.arrived(w)
+		if refusal == nil {
+			return w, nil
+		}
+		if l.port != portTLS { // there nothing can be said before the handshake, which costs more than it tells
+			c.SetWriteDeadline(time.Now().Add(time.Second))
+			io.WriteString(c, line(refusal))
+		}
+		c.Close()
+	}
+}
+
+func remoteOf(c net.Conn) netip.Addr {
+	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil {
+		return netip.IPv6Unspecified()
+	}
+	return a.Addr().Unmap().WithZone("")
+}
+
+// arrived counts a connection, or says why there is no room for it.
+func (s *Server) arrived(w *wire) *smtp.SMTPError {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	place := neighbourhood(w.remote).String()
+	switch {
+	case s.stopping:
+		return shuttingDown()
+	case len(s.wires) >= s.limits.Connections:
+		return tooManyConnections()
+	case s.perPlace[place] >= s.limits.ConnectionsPerAddress:
+		return tooManyConnectionsFromYou()
+	}
+	s.wires[w] = struct{}{}
+	s.perPlace[place]++
+	return nil
+}
+
+// left is called once for every connection that arrived.
+func (s *Server) left(w *wire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.wires, w)
+	place := neighbourhood(w.remote).String()
+	if s.perPlace[place]--; s.perPlace[place] <= 0 {
+		delete(s.perPlace, place)
+	}
+	if len(s.wires) == 0 {
+		s.empty.Broadcast()
+	}
+}
