@@ -58,8 +58,13 @@ func save(tx *db.Tx, r row) error {
 	n, err := tx.Exec(`UPDATE link SET state = $1, expires_at = $2, activated_at = $3, ended_at = $4, ended_by = $5, cause = $6,
 		version = version + 1 WHERE id = $7 AND version = $8`,
 		r.state, db.Micros(r.expires), db.Micros(r.activated), db.Micros(r.ended), r.endedBy, r.cause, r.id, r.version)
-	if err == nil && n == 0 {
-		err = db.ErrConflict
+	return lost(n, err)
+}
+
+// lost turns a compare-and-set that changed nothing into the error that runs the transaction again.
+func lost(changed int64, err error) error {
+	if err == nil && changed == 0 {
+		return db.ErrConflict
 	}
 	return err
 }

@@ -1,8 +1,8 @@
 package linkify
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 
 	"github.com/sekisho-mail/sekisho/internal/message"
 )
@@ -31,7 +31,7 @@ func (t Terms) wants(a Attachment) bool {
 
 // Preview writes what r would get, with a token that leads nowhere, and stores nothing. It needs of the
 // options only what stands in the notice.
-func Preview(w *bytes.Buffer, o Options, m Mail, r Recipient) error {
+func Preview(w io.Writer, o Options, m Mail, r Recipient) error {
 	if err := o.settle(); err != nil {
 		return err
 	}

@@ -101,14 +101,13 @@ func (l *Links) keepCode(tx *db.Tx, id, link, browser, code string, to mailaddr.
 	if err != nil {
 		return err
 	}
-	// An older code of this browser is over, used or not. New tries come with it, but only so many codes a
-	// day are sent for a link.
-	if _, err := tx.Exec(`DELETE FROM link_code WHERE link = $1 AND browser = $2`, link, browser); err != nil {
-		return err
-	}
 	now := tx.Now()
+	// An older code of this browser is over, used or not. New tries come with the new one, but only so many
+	// codes a day are sent for a link.
 	_, err = tx.Exec(`INSERT INTO link_code (id, link, browser, code, key_id, sealed, tries, created_at, expires_at, used_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0)`,
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0)
+		ON CONFLICT (link, browser) DO UPDATE SET id = excluded.id, code = excluded.code, key_id = excluded.key_id,
+			sealed = excluded.sealed, tries = 0, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = 0`,
 		id, link, browser, hex.EncodeToString(l.o.Keys.MAC("linkify.code", id, code)), l.o.Keys.CurrentID(), sealed,
 		db.Micros(now), db.Micros(now.Add(codeLife)))
 	return err
@@ -150,8 +149,8 @@ func (l *Links) tryCode(tx *db.Tx, token string, v Visitor, code string) (refuse
 		return wrongCode(tx, r, c)
 	}
 	n, err := tx.Exec(`UPDATE link_code SET used_at = $1 WHERE id = $2 AND used_at = 0 AND tries = $3`, db.Micros(tx.Now()), c.id, c.tries)
-	if err != nil || n == 0 {
-		return nil, orConflict(err)
+	if err := lost(n, err); err != nil {
+		return nil, err
 	}
 	if _, err := l.admit(tx, r.id, v.Browser, AccessCode, c.to, codeSessionLife); err != nil {
 		return nil, err
@@ -162,21 +161,14 @@ func (l *Links) tryCode(tx *db.Tx, token string, v Visitor, code string) (refuse
 // wrongCode counts a try.
 func wrongCode(tx *db.Tx, r row, c liveCode) (refused, err error) {
 	n, err := tx.Exec(`UPDATE link_code SET tries = tries + 1 WHERE id = $1 AND tries = $2 AND used_at = 0`, c.id, c.tries)
-	if err != nil || n == 0 {
-		return nil, orConflict(err)
+	if err := lost(n, err); err != nil {
+		return nil, err
 	}
 	left := codeTries - int(c.tries) - 1
 	if left == 0 {
 		return ErrCodeSpent, record(tx, System, "link.code_spent", r.message, r.recipient, r.id, nil)
 	}
 	return &WrongCodeError{Left: left}, nil
-}
-
-func orConflict(err error) error {
-	if err == nil {
-		return db.ErrConflict
-	}
-	return err
 }
 
 // liveCode is a code that may still be tried.

@@ -201,10 +201,7 @@ func (k take) save(tx *db.Tx, session, file string) (err error) {
 			WHERE session = $5 AND file = $6 AND version = $7`,
 			k.got.String(), k.transfers, k.bytes, at, session, file, k.version)
 	}
-	if err == nil && n == 0 {
-		err = db.ErrConflict
-	}
-	return err
+	return lost(n, err)
 }
 
 func (t *transfer) log(tx *db.Tx, f File, completes bool) error {

@@ -151,7 +151,8 @@ func wrap(s string) string {
 
 // pdf is content of a size that ends in the middle of an encrypted chunk.
 func pdf(size int) []byte {
-	return bytes.Repeat([]byte("%PDF-1.7 見積 0123456789\n"), size/28+1)[:size]
+	page := []byte("%PDF-1.7 見積 0123456789\n")
+	return bytes.Repeat(page, size/len(page)+1)[:size]
 }
 
 func (d *desk) mail(raw []byte) Mail {
@@ -249,11 +250,12 @@ func (d *desk) only(m Mail) Link {
 // audited counts the entries of an action, read as the log's owner would.
 func (d *desk) audited(action string) (n int) {
 	d.t.Helper()
-	err := d.db.Read(context.Background(), func(tx *db.Tx) error {
-		return tx.QueryRow(`SELECT COUNT(*) FROM audit_entry WHERE action = $1`, action).Scan(&n)
-	})
-	if err != nil {
+	if err := d.count(`SELECT COUNT(*) FROM audit_entry WHERE action = '`+action+`'`, &n); err != nil {
 		d.t.Fatal(err)
 	}
 	return n
+}
+
+func (d *desk) count(query string, n *int) error {
+	return d.db.Read(context.Background(), func(tx *db.Tx) error { return tx.QueryRow(query).Scan(n) })
 }

@@ -42,9 +42,10 @@ func (l *Links) fileRow(tx *db.Tx, mail, path, digest string, f File) (string, e
 	if err != nil {
 		return "", err
 	}
-	_, err = tx.Exec(`INSERT INTO link_file (id, message, path, digest, size, sealed, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, f.ID, mail, path, digest, f.Size, sealed, db.Micros(tx.Now()))
-	return f.ID, err
+	n, err := tx.Exec(`INSERT INTO link_file (id, message, path, digest, size, sealed, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message, path, digest) DO NOTHING`,
+		f.ID, mail, path, digest, f.Size, sealed, db.Micros(tx.Now()))
+	return f.ID, lost(n, err)
 }
 
 // errRaced: another worker prepared the same recipient meanwhile. Its link stands; ours was never written.
@@ -52,12 +53,6 @@ var errRaced = errors.New("another worker has made this link; try again")
 
 // insert commits the link of one recipient, inactive, with its due work and audit entry.
 func (l *Links) insert(tx *db.Tx, n row, m Mail, r Recipient, p plan) error {
-	if _, err := rowOf(tx, m.ID, r.ID); !errors.Is(err, ErrNotFound) {
-		if err == nil {
-			err = errRaced
-		}
-		return err
-	}
 	token, err := l.token(n.keyID, n.id, n.generation)
 	if err != nil {
 		return err
@@ -72,13 +67,17 @@ func (l *Links) insert(tx *db.Tx, n row, m Mail, r Recipient, p plan) error {
 		return err
 	}
 	now := db.Micros(tx.Now())
-	_, err = tx.Exec(`INSERT INTO link (id, message, recipient, generation, token, key_id, state, access, shared, person, sealed,
+	made, err := tx.Exec(`INSERT INTO link (id, message, recipient, generation, token, key_id, state, access, shared, person, sealed,
 		plan, body, version, created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, 0, 0, '', '', $16, 0, 0, 0)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, 0, 0, '', '', $16, 0, 0, 0)
+		ON CONFLICT (message, recipient) DO NOTHING`,
 		n.id, m.ID, r.ID, n.generation, tokenHash(token), n.keyID, Inactive, r.Terms.access(), db.Bool(r.Shared), string(m.Person.Key()),
 		who, fixed, n.body, now, db.Micros(n.expires), len(p.Files))
 	if err != nil {
 		return err
+	}
+	if made == 0 {
+		return errRaced
 	}
 	for i, f := range p.Files {
 		if _, err := tx.Exec(`INSERT INTO link_content (link, file, position, taken) VALUES ($1, $2, $3, 0)`, n.id, f.File.ID, i); err != nil {

@@ -66,8 +66,8 @@ func blobRow(tx *db.Tx, message, digest string) (stored, error) {
 // looks after them. Those that are stored already come back as such.
 func (l *Links) announce(tx *db.Tx, message string, want []stored, sweep time.Time) (rows []stored, err error) {
 	now := db.Micros(tx.Now())
-	if _, err := tx.Exec(`INSERT INTO link_mail (message, legal_hold, created_at, swept_at) VALUES ($1, 0, $2, 0)
-		ON CONFLICT (message) DO NOTHING`, message, now); err != nil {
+	if _, err := tx.Exec(`INSERT INTO link_mail (message, legal_hold, touched_at, swept_at) VALUES ($1, 0, $2, 0)
+		ON CONFLICT (message) DO UPDATE SET touched_at = excluded.touched_at`, message, now); err != nil {
 		return nil, err
 	}
 	for _, s := range want {
@@ -75,8 +75,11 @@ func (l *Links) announce(tx *db.Tx, message string, want []stored, sweep time.Ti
 		switch {
 		case errors.Is(err, ErrNotFound):
 			has = s
-			_, err = tx.Exec(`INSERT INTO link_blob (message, digest, object, size, key_id, state, stored_at, deleted_at)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`, message, s.digest, s.object, s.size, s.keyID, blobStoring, now)
+			var n int64
+			n, err = tx.Exec(`INSERT INTO link_blob (message, digest, object, size, key_id, state, stored_at, deleted_at)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT (message, digest) DO NOTHING`,
+				message, s.digest, s.object, s.size, s.keyID, blobStoring, now)
+			err = lost(n, err)
 		case err == nil && has.state == blobDeleting:
 			err = fmt.Errorf("store files of %s: their deletion is not finished; try again", message)
 		case err == nil && has.state == blobDeleted:

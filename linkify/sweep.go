@@ -70,8 +70,8 @@ func (l *Links) Sweep(ctx context.Context, ref string) (again time.Time, err err
 
 // keepUntil is when to look at the files of a mail again, the zero time when they may go now.
 func (l *Links) keepUntil(tx *db.Tx, message string) (time.Time, error) {
-	var hold, created int64
-	err := tx.QueryRow(`SELECT legal_hold, created_at FROM link_mail WHERE message = $1`, message).Scan(&hold, &created)
+	var hold, touched int64
+	err := tx.QueryRow(`SELECT legal_hold, touched_at FROM link_mail WHERE message = $1`, message).Scan(&hold, &touched)
 	if db.IsNoRows(err) {
 		return time.Time{}, nil
 	}
@@ -85,7 +85,7 @@ func (l *Links) keepUntil(tx *db.Tx, message string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	over := db.Time(created)
+	over := db.Time(touched)
 	for _, r := range rows {
 		end := r.expires
 		if r.state == Revoked {

@@ -6,7 +6,7 @@
 CREATE TABLE link_mail (
     message     TEXT   NOT NULL PRIMARY KEY,
     legal_hold  BIGINT NOT NULL,
-    created_at  BIGINT NOT NULL,
+    touched_at  BIGINT NOT NULL,    -- last time a file was about to be stored
     swept_at    BIGINT NOT NULL
 );
 
