@@ -25,12 +25,7 @@ func NewInspector(c *Config, p *policy.Policy, book *approval.Book, program stri
 	if err != nil {
 		return nil, err
 	}
-	own := c.Organization.Own
-	scanner, err := newScanner(p, dlp.Options{
-		Own:      dlp.Own{Phones: own.Phones, Accounts: own.Accounts, Addresses: own.Addresses},
-		Virus:    virusScanner(c.Scanners.Clamd),
-		CacheDir: filepath.Join(c.DataDir, "cache"),
-	}, program)
+	scanner, err := newScanner(p, dlpOptions(c), program)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +33,16 @@ func NewInspector(c *Config, p *policy.Policy, book *approval.Book, program stri
 		Scanner: scanner, Policy: p, Domains: c.Organization.Domains, Calendar: calendar, Book: book,
 		Observe: c.Policy.Mode == "observe", Pilot: c.Policy.Pilot,
 	}, nil
+}
+
+// dlpOptions are what the configuration says about detection.
+func dlpOptions(c *Config) dlp.Options {
+	own := c.Organization.Own
+	return dlp.Options{
+		Own:      dlp.Own{Phones: own.Phones, Accounts: own.Accounts, Addresses: own.Addresses},
+		Virus:    virusScanner(c.Scanners.Clamd),
+		CacheDir: filepath.Join(c.DataDir, "cache"),
+	}
 }
 
 // newScanner completes the options by what the policy defines.

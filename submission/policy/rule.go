@@ -27,6 +27,19 @@ func (p *Policy) AsksFor(detector string) bool {
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return named(r.When) || named(r.Unless) })
 }
 
+// People are all that the rule asks or tells, as they are written.
+func (r *Rule) People() []string {
+	who := slices.Clone(r.Then.Notify)
+	if r.Then.Hold != nil {
+		who = append(who, approvers(r.Then.Hold.Stages)...)
+	}
+	if r.Then.Link != nil {
+		who = append(who, r.Then.Link.Approvers...)
+	}
+	slices.Sort(who)
+	return slices.Compact(who)
+}
+
 // Mode says what a matching rule does: nothing but a note (audit), a note and
 // a message (notify), or what it says (enforce).
 type Mode string

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/smtp"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/blob"
+	"github.com/sekisho-mail/sekisho/internal/db"
+)
+
+// checkListeners: may this user listen there? An address in use is most likely
+// the running service.
+func checkListeners(ctx context.Context, k *checkup) {
+	s := k.c.Submission
+	listeners := []struct {
+		path      string
+		addresses []string
+	}{
+		{"submission.listen", s.Listen}, {"submission.listen_tls", s.ListenTLS}, {"submission.gateway.listen", s.Gateway.Listen},
+		{"web.listen", []string{k.c.Web.Listen}}, {"portal.listen", []string{k.c.Portal.Listen}}, {"metrics.listen", []string{k.c.Metrics.Listen}},
+	}
+	for _, l := range listeners {
+		for _, address := range l.addresses {
+			if address == "" {
+				continue
+			}
+			listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+			switch {
+			case err == nil:
+				listener.Close()
+				k.ok(l.path, "%s is free", address)
+			case errors.Is(err, syscall.EADDRINUSE):
+				k.ok(l.path, "%s is in use (right, if the service is running)", address)
+			case errors.Is(err, syscall.EACCES):
+				k.fail(l.path, "this user may not listen on %s; below port 1024 the program needs CAP_NET_BIND_SERVICE", address)
+			default:
+				k.fail(l.path, "cannot listen on %s: %v", address, err)
+			}
+		}
+	}
+}
+
+// checkDatabase opens it as the service would; a SQLite file that is not there
+// yet is not made for a check.
+func checkDatabase(ctx context.Context, k *checkup) {
+	if path, ok := strings.CutPrefix(k.c.Database.URL, "sqlite:"); ok {
+		if _, err := os.Stat(path); missing(err) {
+			k.ok("database.url", "%s will be made at the first start", path)
+			return
+		}
+	}
+	url, err := k.c.DatabaseURL()
+	if err != nil {
+		return // reported with the secrets
+	}
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		k.fail("database.url", "%v", err)
+		return
+	}
+	defer d.Close()
+	if err := d.Ready(ctx); err != nil {
+		k.fail("database.url", "%v", err)
+		return
+	}
+	k.ok("database.url", "%s answers", d.Engine())
+}
+
+// checkStore writes a small file, reads it back and removes it.
+func checkStore(ctx context.Context, k *checkup) {
+	if dir, ok := strings.CutPrefix(k.c.Files.URL, "file:"); ok {
+		if _, err := os.Stat(dir); missing(err) {
+			k.ok("files.url", "%s will be made at the first start", dir)
+			return
+		}
+	}
+	store, err := blob.OpenStore(ctx, k.c.Files.URL, k.c.DataDir)
+	if err == nil {
+		err = writeAndRead(ctx, store)
+	}
+	if err != nil {
+		k.fail("files.url", "%v", err)
+		return
+	}
+	k.ok("files.url", "a file was written, read back and removed")
+}
+
+func writeAndRead(ctx context.Context, store blob.Store) error {
+	key, want := "check/"+rand.Text(), []byte(rand.Text())
+	if err := store.Put(ctx, key, bytes.NewReader(want), int64(len(want))); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	f, err := store.Open(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+	f.Close()
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	if !bytes.Equal(got, want) {
+		return errors.New("what was read back is not what was written")
+	}
+	if err := store.Delete(ctx, key); err != nil {
+		return fmt.Errorf("remove: %w", err)
+	}
+	return nil
+}
+
+// checkRelay speaks with the next hop up to the point where a mail would begin.
+func checkRelay(ctx context.Context, k *checkup) {
+	r := k.c.Relay
+	if r.Host == "" {
+		return // reported with the configuration
+	}
+	said, err := k.c.greetRelay(ctx)
+	if err != nil {
+		k.fail("relay", "%s: %v", r.Host, err)
+		return
+	}
+	if r.TLS != "required" {
+		k.warn("relay.tls", "%s: mail may travel in clear to the next hop", r.TLS)
+	}
+	k.ok("relay", "%s answers, %s", r.Host, strings.Join(said, ", "))
+}
+
+// greetRelay gives what the next hop offers that we need of it.
+func (c *Config) greetRelay(ctx context.Context) (said []string, err error) {
+	host, port, err := net.SplitHostPort(c.Relay.Host)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := certPool(c.Relay.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	settings := &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.Relay.Host)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if port == "465" {
+		conn = tls.Client(conn, settings)
+		said = append(said, "TLS with a valid certificate")
+	}
+	client, err := smtp.NewClient(conn, host)
+	if err != nil {
+		return nil, fmt.Errorf("no SMTP greeting: %w", err)
+	}
+	defer client.Close()
+	if err := client.Hello(c.Relay.Hostname); err != nil {
+		return nil, fmt.Errorf("EHLO: %w", err)
+	}
+	if port != "465" && c.Relay.TLS != "none" {
+		if said, err = c.startTLS(client, settings, said); err != nil {
+			return nil, err
+		}
+	}
+	return c.signInRelay(client, host, said)
+}
+
+func (c *Config) startTLS(client *smtp.Client, settings *tls.Config, said []string) ([]string, error) {
+	if ok, _ := client.Extension("STARTTLS"); !ok {
+		if c.Relay.TLS == "required" {
+			return nil, errors.New("it offers no STARTTLS, and relay.tls is required")
+		}
+		return append(said, "no STARTTLS"), nil
+	}
+	if c.Relay.TLS == "opportunistic" {
+		settings.InsecureSkipVerify = true // what opportunistic means
+	}
+	if err := client.StartTLS(settings); err != nil {
+		return nil, fmt.Errorf("STARTTLS: %w", err)
+	}
+	if c.Relay.TLS == "required" {
+		return append(said, "STARTTLS with a valid certificate"), nil
+	}
+	return append(said, "STARTTLS"), nil
+}
+
+// signInRelay tries the password: a wrong one is best found here.
+func (c *Config) signInRelay(client *smtp.Client, host string, said []string) ([]string, error) {
+	for _, extension := range []string{"8BITMIME", "SMTPUTF8", "DSN"} {
+		if ok, _ := client.Extension(extension); !ok {
+			said = append(said, "no "+extension)
+		}
+	}
+	if c.Relay.Username == "" {
+		return said, client.Quit()
+	}
+	password, err := readSecret(c.Relay.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	ok, mechanisms := client.Extension("AUTH")
+	if !ok {
+		return nil, errors.New("it offers no AUTH, and relay.username is given")
+	}
+	if !strings.Contains(" "+mechanisms+" ", " PLAIN ") {
+		return append(said, "AUTH "+mechanisms+" (password not tried)"), client.Quit()
+	}
+	if err := client.Auth(smtp.PlainAuth("", c.Relay.Username, password, host)); err != nil {
+		return nil, fmt.Errorf("it refuses the user name or password: %w", err)
+	}
+	return append(said, "it accepts the password"), client.Quit()
+}
+
+// certPool is the system's, or that of a file; nil is the system's.
+func certPool(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errors.New("cannot read " + path + ": " + plainError(err))
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", path)
+	}
+	return pool, nil
+}
+
+// checkProvider reads the identity provider's own description.
+func checkProvider(ctx context.Context, k *checkup) {
+	o := k.c.OIDC
+	if o.Issuer == "" {
+		return
+	}
+	issuer, err := k.c.discover(ctx)
+	switch {
+	case err != nil:
+		k.fail("oidc.issuer", "%v", err)
+	case issuer != o.Issuer:
+		k.fail("oidc.issuer", "the provider calls itself %q; write it exactly so", issuer)
+	default:
+		k.ok("oidc.issuer", "%s answers", o.Issuer)
+	}
+	if len(o.Roles.Admin) == 0 {
+		k.warn("oidc.roles.admin", "nobody can be administrator on the pages; held mail without a manager would wait until it expires")
+	}
+}
+
+func (c *Config) discover(ctx context.Context) (issuer string, err error) {
+	roots, err := certPool(c.OIDC.CAFile)
+	if err != nil {
+		return "", err
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}
+	address := strings.TrimSuffix(c.OIDC.Issuer, "/") + "/.well-known/openid-configuration"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", fmt.Errorf("the identity provider does not answer: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answers %s", address, response.Status)
+	}
+	var description struct {
+		Issuer string `json:"issuer"`
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&description); err != nil {
+		return "", fmt.Errorf("%s is no OpenID configuration", address)
+	}
+	return description.Issuer, nil
+}
+
+func checkScanner(ctx context.Context, k *checkup) {
+	setting := k.c.Scanners.Clamd
+	if setting == "" {
+		k.warn("scanners.clamd", "no virus scanner: attachments are not searched for malware")
+		return
+	}
+	version, err := newClamd(setting).ping(ctx)
+	if err != nil {
+		k.fail("scanners.clamd", "clamd does not answer: %v; every mail with an attachment would be held", err)
+		return
+	}
+	k.ok("scanners.clamd", "%s", version)
+}
