@@ -1,0 +1,103 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// maxAnswer bounds what a next hop may say to one command. No real answer is longer than a screen.
+const maxAnswer = 64 << 10
+
+var errEndlessAnswer = errors.New("answer without end")
+
+// wire is a connection that cannot hang: every read and write has a deadline of its own, and the phase
+// they belong to has one too. The SMTP client's own deadlines, which do not cover the body, are ignored.
+type wire struct {
+	net.Conn
+	preface []byte // read before anything from the network
+	// sevenBit takes BODY=8BITMIME out of MAIL. The client adds it whenever it is offered, and a later hop
+	// that believes it may re-encode, or return, a mail that has no such bytes.
+	sevenBit bool
+
+	mu     sync.Mutex
+	step   time.Duration // limit of one read or write
+	end    time.Time     // limit of the phase; zero for none
+	cut    bool
+	answer int // bytes read since the last write
+}
+
+func newWire(conn net.Conn) *wire { return &wire{Conn: conn, step: time.Minute} }
+
+// begin starts a phase: each read and write within step, all of it within total (0: no limit).
+func (w *wire) begin(step, total time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.step, w.end = step, time.Time{}
+	if total > 0 {
+		w.end = time.Now().Add(total)
+	}
+}
+
+// abortWith makes every read and write fail as soon as ctx ends. stop undoes that.
+func (w *wire) abortWith(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.cut = true
+		_ = w.Conn.SetDeadline(time.Now().Add(-time.Second))
+	})
+}
+
+func (w *wire) arm(set func(time.Time) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut {
+		return os.ErrDeadlineExceeded
+	}
+	deadline := time.Now().Add(w.step)
+	if !w.end.IsZero() && w.end.Before(deadline) {
+		deadline = w.end
+	}
+	return set(deadline)
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	if len(w.preface) > 0 {
+		n := copy(p, w.preface)
+		w.preface = w.preface[n:]
+		return n, nil
+	}
+	if err := w.arm(w.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
+	n, err := w.Conn.Read(p)
+	if w.answer += n; w.answer > maxAnswer {
+		return 0, errEndlessAnswer
+	}
+	return n, err
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	w.answer = 0
+	if err := w.arm(w.Conn.SetWriteDeadline); err != nil {
+		return 0, err
+	}
+	if w.sevenBit && bytes.HasPrefix(p, []byte("MAIL FROM:<")) {
+		// No address contains '>' (see wireAddress), so this is the parameter.
+		short := bytes.Replace(p, []byte("> BODY=8BITMIME"), []byte(">"), 1)
+		if _, err := w.Conn.Write(short); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
+	return w.Conn.Write(p)
+}
+
+func (w *wire) SetDeadline(time.Time) error      { return nil }
+func (w *wire) SetReadDeadline(time.Time) error  { return nil }
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
