@@ -1,0 +1,78 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/linkify"
+)
+
+// take is the button under a file: it gives this browser a ticket and sends it
+// to the address the file can be fetched from, again and in ranges, for a while.
+func (p *portal) take(ctx context.Context, r *Request) (Response, error) {
+	who, cookies := p.known(r)
+	file := r.Form("file")
+	ticket, err := p.Links.Ticket(ctx, r.Param("token"), who, file)
+	if err != nil {
+		return p.again(ctx, r, err)
+	}
+	to := "/d/" + url.PathEscape(r.Param("token")) + "/" + url.PathEscape(file) + "/" + url.PathEscape(ticket)
+	return &seeOther{to: to, cookies: cookies}, nil
+}
+
+// download streams one file to a browser that has a ticket.
+func (p *portal) download(ctx context.Context, r *Request) (Response, error) {
+	c, err := p.Links.Download(ctx, r.Param("token"), p.who(r), r.Param("file"), r.Param("ticket"))
+	if err != nil {
+		return nil, err
+	}
+	return &stream{content: c}, nil
+}
+
+// stream is a stored file on its way out.
+type stream struct{ content *linkify.Content }
+
+// stallLimit is how long a browser may take nothing before its connection ends.
+const stallLimit = 2 * time.Minute
+
+// write lets net/http answer ranges and conditions (RFC 9110 sections 13, 14).
+// The file may only ever be saved: never shown, sniffed, or run in our origin.
+func (d *stream) write(s *site, w http.ResponseWriter, r *Request) error {
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", disposition(d.content.Name))
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "private, no-store")
+	h.Set("ETag", `"`+d.content.SHA256+`"`)
+	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
+	http.ServeContent(out, r.Request, "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
+	// The browser may be gone by now: what it took is recorded all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
+	defer cancel()
+	err := d.content.Finish(ctx, out.failed == nil && r.Context().Err() == nil)
+	if err != nil {
+		s.Log.Error("download not recorded", "file", d.content.ID, "error", err)
+	}
+	return errors.Join(err, d.content.Close(), out.failed)
+}
+
+// patient moves the write deadline along while the browser takes bytes, and
+// remembers whether it stopped.
+type patient struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	failed  error
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(stallLimit)) // a recorder in a test has none
+	n, err := p.ResponseWriter.Write(b)
+	if err != nil {
+		p.failed = err
+	}
+	return n, err
+}

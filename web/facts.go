@@ -1,0 +1,151 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/submission/dlp"
+	"github.com/sekisho-mail/sekisho/submission/policy"
+	"github.com/sekisho-mail/sekisho/web/words"
+)
+
+// What inspection wrote down about a mail: Message.Report is a dlp.Report and
+// Recipient.Verdict a policy.RecipientVerdict, both as JSON.
+
+func reportOf(m *holdqueue.Message) (dlp.Report, error) {
+	var rep dlp.Report
+	if len(m.Report) == 0 {
+		return rep, nil
+	}
+	if err := json.Unmarshal(m.Report, &rep); err != nil {
+		return rep, fmt.Errorf("read report of %s: %w", m.ID, err)
+	}
+	return rep, nil
+}
+
+func verdictFor(r *holdqueue.Recipient) (policy.RecipientVerdict, error) {
+	var v policy.RecipientVerdict
+	if len(r.Verdict) == 0 {
+		return v, nil
+	}
+	if err := json.Unmarshal(r.Verdict, &v); err != nil {
+		return v, fmt.Errorf("read verdict of %s: %w", r.ID, err)
+	}
+	return v, nil
+}
+
+// findingView is one finding as pages show it.
+type findingView struct {
+	Detector string
+	Level    string
+	Count    int
+	Risky    bool // medium or above: highlighted, the others folded
+	Matches  []matchView
+	More     int // further places
+}
+
+// matchView is one place, with its masked excerpt cut at the mark.
+type matchView struct {
+	Where   string
+	Place   string
+	Excerpt string
+}
+
+// shownMatches is how many places of one finding a page names.
+const shownMatches = 5
+
+func findingsOf(rep dlp.Report) []findingView {
+	var out []findingView
+	for _, f := range rep.Findings {
+		v := findingView{Detector: string(f.Detector), Level: f.Level.String(), Count: f.Count, Risky: f.Level >= dlp.Medium}
+		for i, m := range f.Matches {
+			if i == shownMatches {
+				v.More = len(f.Matches) - i
+				break
+			}
+			v.Matches = append(v.Matches, matchView{Where: string(m.Where), Place: placeText(m.Path), Excerpt: m.Excerpt})
+		}
+		out = append(out, v)
+	}
+	slices.SortStableFunc(out, func(a, b findingView) int { return rank(a.Level) - rank(b.Level) })
+	return out
+}
+
+func rank(level string) int { return slices.Index([]string{"high", "medium", "low"}, level) }
+
+// placeText makes a path of places readable: "data.zip!/名簿.xlsx#会員!C12"
+// becomes "data.zip › 名簿.xlsx › 会員 › C12".
+func placeText(path string) string {
+	head, cell, ok := strings.Cut(path, "#")
+	out := strings.ReplaceAll(head, "!/", " › ")
+	if ok {
+		out += " › " + strings.ReplaceAll(cell, "!", " › ")
+	}
+	return out
+}
+
+// whyView is everything a page says about why a mail is where it is.
+type whyView struct {
+	Reasons  []string
+	Findings []findingView
+	Unread   []dlp.Uninspectable
+	Links    bool // attachments become links for somebody
+	Rules    []string
+}
+
+// why collects the reasons of all recipients, each once.
+func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyView, error) {
+	var w whyView
+	for _, r := range m.Recipients {
+		v, err := verdictFor(r)
+		if err != nil {
+			return w, err
+		}
+		for _, reason := range v.Reasons {
+			w.Reasons = appendOnce(w.Reasons, reason.In(string(lang)))
+		}
+		for _, rule := range v.Rules {
+			w.Rules = appendOnce(w.Rules, rule)
+		}
+		w.Links = w.Links || slices.Contains(v.Transforms, policy.TransformLink)
+	}
+	if !content {
+		return w, nil
+	}
+	rep, err := reportOf(m)
+	if err != nil {
+		return w, err
+	}
+	w.Findings, w.Unread = findingsOf(rep), rep.Uninspectable
+	return w, nil
+}
+
+func appendOnce(list []string, s string) []string {
+	if s == "" || slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+// blind says whether a recipient stands in the envelope only (Bcc).
+func blind(m *holdqueue.Message, a mailaddr.Address) bool {
+	same := func(h mailaddr.Address) bool { return h.Key() == a.Key() }
+	return !slices.ContainsFunc(m.Meta.HeaderTo, same) && !slices.ContainsFunc(m.Meta.HeaderCc, same)
+}
+
+// headerOnly are the addresses that stand in the header and that nothing is
+// sent to through us: shown, because people believe they write to them.
+func headerOnly(m *holdqueue.Message) []mailaddr.Address {
+	var out []mailaddr.Address
+	for _, h := range slices.Concat(m.Meta.HeaderTo, m.Meta.HeaderCc) {
+		sent := slices.ContainsFunc(m.Recipients, func(r *holdqueue.Recipient) bool { return r.Address.Key() == h.Key() })
+		if !sent && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}

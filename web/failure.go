@@ -1,0 +1,93 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/linkify"
+	"github.com/sekisho-mail/sekisho/web/signin"
+)
+
+// failurePage says what went wrong and what happens next, in words people
+// understand.
+type failurePage struct {
+	Key     string
+	Address string // what the provider called somebody who was refused
+	Retry   string // where to try again, "" where that is no use
+	ID      string // of the log line, when the fault is ours
+	Portal  bool
+}
+
+// failure turns an error into an answer: a page, or a problem document for
+// programs. Faults of our own are logged under an id that the page shows.
+func (s *site) failure(ctx context.Context, r *Request, st *staff, err error) Response {
+	v := verdictOf(err)
+	body := failurePage{Key: v.key, Portal: st == nil}
+	if v.code >= codeBroken {
+		body.ID = db.NewID()
+		s.Log.Error("request failed", "id", body.ID, "route", r.route.pattern(), "error", err)
+	}
+	if isAPI(r.Request) {
+		return s.problem(r, v, body.ID, err)
+	}
+	if v.key == "sign_in" && !unsafe(r.Request) && st != nil {
+		return &seeOther{to: "/login?to=" + url.QueryEscape(r.URL.RequestURI())}
+	}
+	return s.failed(ctx, r, st, v, body, err)
+}
+
+func (s *site) failed(ctx context.Context, r *Request, st *staff, v verdict, body failurePage, err error) Response {
+	var login *loginError
+	var refusal *signin.Refusal
+	if errors.As(err, &refusal) {
+		body.Address = refusal.Address
+	}
+	switch {
+	case errors.As(err, &login):
+		body.Retry = "/login?to=" + url.QueryEscape(login.to)
+	case v.key == "sign_in", v.key == "provider_down":
+		body.Retry = "/login?to=" + url.QueryEscape(safeReturn(backTo(r)))
+	}
+	p := &page{code: v.code, name: "failure", body: body}
+	if st == nil || r.Who == nil {
+		p.frame = frame{Company: s.Company.Name, Version: s.Version, Now: r.Now, Back: backTo(r), Portal: st == nil}
+	} else if full, again := st.show(ctx, r, "failure", "", body); again == nil {
+		p = full
+		p.code = v.code
+	}
+	p.frame.Narrow = true
+	p.frame.Title = s.words.Text(r.Lang, "error."+v.key+".title")
+	if login != nil && login.spent != nil {
+		p.cookies = append(p.cookies, login.spent)
+	}
+	return p
+}
+
+// problem is an error for programs (RFC 9457).
+func (s *site) problem(r *Request, v verdict, id string, err error) *document {
+	body := map[string]any{
+		"type": "about:blank", "status": v.code, "code": v.key,
+		"title":  s.words.Text("en", "error."+v.key+".title"),
+		"detail": s.words.Text("en", "error."+v.key+".text"),
+	}
+	if id != "" {
+		body["instance"] = "urn:sekisho:" + id
+	}
+	var decided *approval.DecidedError
+	if errors.As(err, &decided) {
+		body["decided"] = map[string]any{"state": decided.State, "by": decided.By, "at": decided.At}
+	}
+	var stale *approval.StaleError
+	if errors.As(err, &stale) {
+		body["revision"] = stale.Revision
+	}
+	d := &document{code: v.code, kind: "application/problem+json", body: body}
+	var wait *linkify.WaitError
+	if errors.As(err, &wait) {
+		d.retry = retryAfter(wait.Until, r.Now)
+	}
+	return d
+}

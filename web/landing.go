@@ -1,0 +1,108 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/sekisho-mail/sekisho/linkify"
+)
+
+// landingPage is what the holder of a link sees: who sent it, what, until when.
+type landingPage struct {
+	linkify.Landing
+	Path    string // of the link, for the forms
+	Lang    string // chosen on the address line, carried along
+	Enter   bool   // a code was sent: show the field for it
+	Left    int    // tries, after a wrong code
+	Problem string // key of what went wrong with the step before
+	Total   int64
+}
+
+// landing shows the page of a link. It changes nothing: every scanner between
+// the sender and the recipient opens it.
+func (p *portal) landing(ctx context.Context, r *Request) (Response, error) {
+	return p.landingTelling(ctx, r, func(*landingPage) {})
+}
+
+func (p *portal) landingTelling(ctx context.Context, r *Request, more func(*landingPage)) (*page, error) {
+	l, err := p.Links.Open(ctx, r.Param("token"), p.who(r))
+	if err != nil {
+		return nil, err
+	}
+	body := landingPage{Landing: l, Path: "/d/" + r.Param("token"), Enter: r.Query("step") == "enter"}
+	if r.Query("lang") != "" {
+		body.Lang = string(r.Lang)
+	}
+	for _, f := range l.Files {
+		body.Total += f.Size
+	}
+	more(&body)
+	pg := &page{name: "landing", body: body, frame: frame{
+		Title: p.words.Text(r.Lang, "title.landing"), Company: p.Company.Name, Portal: true, Narrow: true, Now: r.Now, Back: body.Path,
+	}}
+	switch l.State {
+	case linkify.Unknown:
+		// Company and state would tell a guesser that the address has the right form.
+		return nil, linkify.ErrNotFound
+	case linkify.Inactive:
+		pg.code = codeNotFound
+	case linkify.Revoked, linkify.Expired:
+		pg.code = codeGone
+	}
+	return pg, nil
+}
+
+// who is what the portal knows of a visitor: an address, a program's name, and
+// the cookie that binds a code to this browser. No staff cookie is read.
+func (p *portal) who(r *Request) linkify.Visitor {
+	v := linkify.Visitor{Address: r.IP.String(), Agent: firstBytes(strings.ToValidUTF8(r.UserAgent(), "?"), 300)}
+	if c, err := r.Cookie(p.browserCookie()); err == nil {
+		v.Browser = c.Value
+	}
+	return v
+}
+
+func (p *portal) browserCookie() string {
+	if p.PortalURL.Scheme == "https" {
+		return "__Host-sekisho-files"
+	}
+	return "sekisho-files"
+}
+
+// known gives the visitor, and the cookie to set when the browser has none.
+// It is called for POST only: a page that is looked at leaves no trace.
+func (p *portal) known(r *Request) (linkify.Visitor, []*http.Cookie) {
+	v := p.who(r)
+	if v.Browser != "" {
+		return v, nil
+	}
+	v.Browser = linkify.NewBrowser()
+	return v, []*http.Cookie{{
+		Name: p.browserCookie(), Value: v.Browser, Path: "/", MaxAge: 30 * 24 * 3600,
+		Secure: p.PortalURL.Scheme == "https", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}}
+}
+
+// step is the address of the landing page after a POST.
+func (p *portal) step(r *Request, step string) string {
+	q := ""
+	if step != "" {
+		q = "?step=" + step
+	}
+	if l := r.Form("lang"); l == "ja" || l == "en" {
+		if q == "" {
+			return "/d/" + r.Param("token") + "?lang=" + l
+		}
+		q += "&lang=" + l
+	}
+	return "/d/" + r.Param("token") + q
+}
+
+// firstBytes cuts s to at most n bytes without leaving half a character.
+func firstBytes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

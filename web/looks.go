@@ -1,0 +1,178 @@
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/web/words"
+)
+
+//go:embed pages/*.html
+var pageFiles embed.FS
+
+//go:embed assets/*
+var assetFiles embed.FS
+
+// looks holds the parsed pages and the words they speak.
+type looks struct {
+	pages map[string]*template.Template
+	words *words.Catalogue
+	zone  *time.Location
+	stamp string // changes with the assets, so that browsers may keep them for ever
+}
+
+// newLooks parses every page together with the frame around it and the parts
+// that several pages share (files whose names begin with an underscore).
+func newLooks(c *words.Catalogue, zone *time.Location) (*looks, error) {
+	l := &looks{pages: make(map[string]*template.Template), words: c, zone: zone}
+	shared, err := template.ParseFS(pageFiles, "pages/_*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse shared parts: %w", err)
+	}
+	names, err := fs.Glob(pageFiles, "pages/[a-z]*.html")
+	if err != nil {
+		return nil, fmt.Errorf("list pages: %w", err)
+	}
+	for _, file := range names {
+		base, err := shared.Clone()
+		if err != nil {
+			return nil, fmt.Errorf("parse %s: %w", file, err)
+		}
+		t, err := base.ParseFS(pageFiles, file)
+		if err != nil {
+			return nil, fmt.Errorf("parse %s: %w", file, err)
+		}
+		l.pages[strings.TrimSuffix(path.Base(file), ".html")] = t
+	}
+	l.stamp, err = assetStamp()
+	return l, err
+}
+
+func assetStamp() (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(assetFiles, "assets", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := assetFiles.ReadFile(name)
+		sum.Write(b)
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil))[:10], err
+}
+
+func (l *looks) render(w io.Writer, name string, s sheet) error {
+	t, ok := l.pages[name]
+	if !ok {
+		return fmt.Errorf("no page %q", name)
+	}
+	return t.ExecuteTemplate(w, "frame", s)
+}
+
+// frame is what stands around every page.
+type frame struct {
+	Title    string
+	Company  string
+	Version  string
+	Name     string // of who is signed in; empty: nobody
+	Nav      []navItem
+	Paused   *pausedBanner
+	Overage  bool // the provider left the groups out
+	Back     string
+	Portal   bool
+	Done     string // key of what has just been done, shown on top
+	Now      time.Time
+	Here     string // the page of the navigation we are on
+	Overseer bool   // sees the pages over everybody
+	Narrow   bool   // one column of text: errors, cancel page, landing page
+}
+
+// navItem is one entry of the navigation.
+type navItem struct {
+	Key     string
+	Href    string
+	Current bool
+	Count   int  // open questions; 0 shows nothing
+	More    bool // there are more than Count
+}
+
+// pausedBanner says that an administrator has stopped all sending.
+type pausedBanner struct {
+	Since  time.Time
+	Reason string
+}
+
+// sheet is what templates see: the frame, the page's own struct, and the
+// reader's language and time in its methods.
+type sheet struct {
+	Frame frame
+	Page  any
+	looks *looks
+	lang  words.Lang
+	now   time.Time
+}
+
+// T is a text of the catalogue.
+func (s sheet) T(key string, pairs ...any) string { return s.looks.words.Text(s.lang, key, pairs...) }
+
+// Has says whether the catalogue has such a text, for codes that may be new.
+func (s sheet) Has(key string) bool { return s.looks.words.Has(key) }
+
+// Lang is the reader's language tag.
+func (s sheet) Lang() string { return string(s.lang) }
+
+// Other is the language to switch to.
+func (s sheet) Other() string {
+	if s.lang == words.Japanese {
+		return string(words.English)
+	}
+	return string(words.Japanese)
+}
+
+// Asset is the address of a file of assets/, which changes when any of them does.
+func (s sheet) Asset(name string) string { return "/assets/" + s.looks.stamp + "/" + name }
+
+// When writes a time to the minute, Exactly to the second, Day the day only.
+func (s sheet) When(t time.Time) string { return words.Minute(s.lang, t.In(s.looks.zone), s.now) }
+
+// Exactly writes a time to the second.
+func (s sheet) Exactly(t time.Time) string { return words.Second(s.lang, t.In(s.looks.zone), s.now) }
+
+// Day writes the day of a time.
+func (s sheet) Day(t time.Time) string { return words.Day(s.lang, t.In(s.looks.zone), s.now) }
+
+// ISO writes a time for the datetime attribute and the script.
+func (s sheet) ISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Left writes how long it is until t.
+func (s sheet) Left(t time.Time) string { return words.Left(s.lang, t.Sub(s.now)) }
+
+// Lasting writes a duration.
+func (s sheet) Lasting(d time.Duration) string { return words.Left(s.lang, d) }
+
+// Passed says whether t lies behind.
+func (s sheet) Passed(t time.Time) bool { return !t.After(s.now) }
+
+// Size writes a number of bytes.
+func (s sheet) Size(n int64) string { return words.Size(n) }
+
+// Local and Domain split an address, so that pages can set the domain apart:
+// it is the domain that people get wrong.
+func (s sheet) Local(a mailaddr.Address) string { return a.Local() }
+
+// Domain is the part after the @, as written.
+func (s sheet) Domain(a mailaddr.Address) string {
+	if i := strings.LastIndexByte(string(a), '@'); i >= 0 {
+		return string(a)[i+1:]
+	}
+	return ""
+}

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/linkify"
+)
+
+// messagePage is one mail and where each recipient stands.
+type messagePage struct {
+	Row        mailRow
+	Own        bool
+	Reads      bool // may see the content
+	Acts       bool // may cancel, send now, stop
+	Admin      bool // may open the content with a reason
+	Purged     bool
+	Recipients []recipientView
+	HeaderOnly []mailaddr.Address
+	Why        whyView
+	Requests   []*approval.Request
+	Links      []linkify.Link
+	Tell       *tellView
+}
+
+// recipientView is one recipient with its state and what is known about it.
+type recipientView struct {
+	ID         string
+	Address    mailaddr.Address
+	Outside    bool
+	Blind      bool // Bcc
+	State      stateView
+	Since      time.Time
+	ReleaseAt  time.Time
+	GiveBackAt time.Time
+	NextTryAt  time.Time
+	Reason     string // key of why it ended
+	Reply      string // last words of the next hop
+	Uncertain  bool
+	Links      bool
+}
+
+// tellView says truthfully what became of a request to cancel, send or stop.
+type tellView struct {
+	Verb string
+	Done []mailaddr.Address
+	Late []lateView
+}
+
+// lateView is one recipient for whom it was too late, and since when.
+type lateView struct {
+	Address mailaddr.Address
+	State   stateView
+	Since   time.Time
+}
+
+// message shows one mail.
+func (st *staff) message(ctx context.Context, r *Request) (Response, error) {
+	return st.messageTelling(ctx, r, nil)
+}
+
+func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView) (*page, error) {
+	m := r.Mail
+	body := messagePage{
+		Row: rowOf(m.Message), Own: m.own, Reads: m.reads(), Acts: mailActed.permits(m.standing), Admin: mailAsked.permits(m.standing),
+		Purged: !m.PurgedAt.IsZero(), HeaderOnly: headerOnly(m.Message), Tell: tell,
+	}
+	rows, err := st.rows(ctx, []*holdqueue.Message{m.Message})
+	if err != nil {
+		return nil, err
+	}
+	body.Row = rows[0]
+	if !body.Reads {
+		body.Row.Subject, body.Row.Hidden = "", true
+	}
+	if body.Recipients, err = st.recipientViews(m.Message); err != nil {
+		return nil, err
+	}
+	if body.Why, err = st.why(m.Message, r.Lang, body.Reads); err != nil {
+		return nil, err
+	}
+	if body.Requests, err = st.Approval.OfMessage(ctx, m.ID, actor(r)); err != nil {
+		return nil, err
+	}
+	if linkActed.permits(m.standing) {
+		if body.Links, err = st.Links.OfMessage(ctx, m.ID); err != nil {
+			return nil, err
+		}
+	}
+	return st.show(ctx, r, "message", "/", body)
+}
+
+func (st *staff) recipientViews(m *holdqueue.Message) ([]recipientView, error) {
+	out := make([]recipientView, 0, len(m.Recipients))
+	for _, r := range m.Recipients {
+		v := recipientView{
+			ID: r.ID, Address: r.Address, Outside: st.outside(r.Address), Blind: blind(m, r.Address), State: stateOf(r),
+			Reason: string(r.Reason), Reply: r.Reply, Uncertain: r.Uncertain, NextTryAt: r.NextTryAt, Since: since(r),
+		}
+		switch {
+		case r.State == holdqueue.Delayed && r.Stopped:
+			v.GiveBackAt = r.ReleaseAt
+		case r.State == holdqueue.Delayed:
+			v.ReleaseAt = r.ReleaseAt
+		}
+		verdict, err := verdictFor(r)
+		if err != nil {
+			return nil, err
+		}
+		v.Links = verdict.Link != nil
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// outside says whether an address belongs to another organization.
+func (st *staff) outside(a mailaddr.Address) bool {
+	return !mailaddr.InDomains(a, st.Company.Domains)
+}
+
+// since is when a recipient came into its state.
+func since(r *holdqueue.Recipient) time.Time {
+	switch {
+	case r.State.Ended():
+		return r.EndedAt
+	case r.State == holdqueue.Sending:
+		return r.ClaimedAt
+	}
+	return r.DecidedAt
+}
