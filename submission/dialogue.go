@@ -103,6 +103,11 @@ func (w *wire) rcpt(rest string) []byte {
 	if _, refusal := parseParams(p.params); refusal != nil {
 		return w.refuse(refusal)
 	}
+	if w.session.tx.seen[p.address] {
+		// Once is enough, and go-smtp would count it again.
+		w.say(recipientTaken())
+		return nil
+	}
 	w.path = p.address
 	return w.pass("RCPT", "TO:"+standIn(string(p.address))+" "+p.params)
 }
@@ -295,6 +300,8 @@ func (w *wire) rcptAnswered(code string) *smtp.SMTPError {
 	case "250":
 		w.recipients++
 		return recipientTaken()
+	case "452":
+		return tooManyRecipients(w.srv.limits.Recipients)
 	case "500":
 		return unknownParameter()
 	}

@@ -471,3 +471,15 @@ func upgrade(c *client) *client {
 	}
 	return &client{c.t, conn, bufio.NewReader(conn)}
 }
+
+// rawPlain is a connection to port 587 whose greeting has not been read.
+func (r *running) rawPlain() *client {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.srv.Addresses().Submission[0].String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return &client{r.t, conn, bufio.NewReader(conn)}
+}

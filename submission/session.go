@@ -70,15 +70,9 @@ func (s *session) maySend(a mailaddr.Address) bool {
 	return a.Key() == s.person.Key() || s.w.srv.o.People.MaySend(s.person, a)
 }
 
-// Rcpt adds a recipient. The same address twice is one recipient.
+// Rcpt adds a recipient. go-smtp has counted it against the limit; the wire keeps repeated ones away.
 func (s *session) Rcpt(_ string, o *smtp.RcptOptions) error {
 	srv, a := s.w.srv, s.w.path
-	if s.tx.seen[a] {
-		return nil
-	}
-	if len(s.tx.recipients) >= srv.limits.Recipients {
-		return tooManyRecipients(srv.limits.Recipients)
-	}
 	if srv.o.RefuseRecipient != nil {
 		if why := srv.o.RefuseRecipient(s.person, a); why != "" {
 			return recipientRefused(a, why)
