@@ -239,11 +239,12 @@ type Letter struct {
 	Message string // the mail it is about
 }
 
-// Orphan is a stored object that no row speaks of.
+// Orphan is a stored object that no row speaks of or, with Missing, a row whose object is not there.
 type Orphan struct {
-	Key      string
-	Size     int64 // as stored
-	Modified time.Time
+	Key     string
+	Size    int64 // as stored; of the plain bytes when missing
+	Since   time.Time
+	Missing bool
 }
 
 var _ io.ReaderAt = (*Content)(nil)

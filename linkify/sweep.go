@@ -12,9 +12,6 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/db"
 )
 
-// orphanAge leaves files alone that may be on their way: between the object and its row lies a moment.
-const orphanAge = 24 * time.Hour
-
 // Expire handles due work of kind WorkExpire: it writes down that a link is over. The link stopped answering
 // at its time, whenever this runs; written down, no clock that jumps back can revive it.
 func (l *Links) Expire(ctx context.Context, link string) (again time.Time, err error) {
@@ -212,35 +209,6 @@ func (l *Links) clearTemp(before time.Time) error {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// Orphans compares the store with the rows and reports objects older than a day that no row speaks of. It
-// deletes nothing: an object without a row is a fault, and its bytes may be the only copy of something.
-func (l *Links) Orphans(ctx context.Context, fn func(Orphan) error) error {
-	now, err := l.o.DB.Now(ctx)
-	if err != nil {
-		return fmt.Errorf("look for orphans: %w", err)
-	}
-	err = l.o.Blobs.Walk(ctx, objectPrefix, func(key string, size int64, modified time.Time) error {
-		if modified.After(now.Add(-orphanAge)) {
-			return nil
-		}
-		var state string
-		err := l.o.DB.Read(ctx, func(tx *db.Tx) error {
-			return tx.QueryRow(`SELECT state FROM link_blob WHERE object = $1`, key).Scan(&state)
-		})
-		if err != nil && !db.IsNoRows(err) {
-			return err
-		}
-		if err == nil && state != blobDeleted {
-			return nil
-		}
-		return fn(Orphan{Key: key, Size: size, Modified: modified})
-	})
-	if err != nil {
-		return fmt.Errorf("look for orphans: %w", err)
 	}
 	return nil
 }

@@ -141,6 +141,19 @@ func TestOrphansAreReportedAndKept(t *testing.T) {
 		if _, err := os.Stat(left); !os.IsNotExist(err) {
 			t.Fatal("half a file was left behind")
 		}
+		// The other way round: a row whose object somebody has deleted.
+		reported = nil
+		d.clock.pass(30 * 24 * time.Hour)
+		paths := d.everyObject()
+		for _, p := range paths {
+			if err := os.Remove(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep()
+		if len(reported) != 2 || !reported[0].Missing || !reported[1].Missing {
+			t.Fatalf("missing objects: %v", reported)
+		}
 	})
 }
 
@@ -160,4 +173,18 @@ func TestOldLimitsAreForgotten(t *testing.T) {
 			t.Fatalf("%d limits kept, %v", n, err)
 		}
 	})
+}
+
+func (d *desk) everyObject() (paths []string) {
+	d.t.Helper()
+	err := filepath.Walk(filepath.Join(d.dir, "objects", "file"), func(path string, info os.FileInfo, err error) error {
+		if err == nil && !info.IsDir() {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return paths
 }
