@@ -1,8 +1,12 @@
 package linkify
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"io"
+	"fmt"
+	"path"
+	"strings"
 
 	"github.com/sekisho-mail/sekisho/internal/message"
 )
@@ -14,7 +18,7 @@ type Attachment struct {
 	Name   string
 	Type   string
 	Size   int64  // decoded
-	SHA256 string // hex, of the decoded bytes
+	SHA256 string // hex, of the decoded bytes; set in Splice.Links, empty when choose is asked
 	Inline bool   // shown inside the HTML by cid
 }
 
@@ -26,7 +30,7 @@ type CannotLink struct {
 	Reason message.Protection
 }
 
-// Splice says which parts of one mail leave it.
+// Splice says which parts of one mail leave it, in the order of the mail.
 type Splice struct {
 	Links  []Attachment
 	Cannot []CannotLink
@@ -42,18 +46,48 @@ type Notice struct {
 }
 
 // Plan asks choose about every part that people see as a file and sorts the
-// chosen ones into those that can become links and those that cannot.
+// chosen ones into those that can become links and those that cannot (DESIGN
+// 7.10). It changes nothing.
 func Plan(m *message.Message, choose func(Attachment) bool) (Splice, error) {
-	return Splice{}, errors.New("linkify: not built yet")
+	var s Splice
+	for _, found := range m.Attachments() {
+		a := Attachment{
+			Part: found.Part, Path: found.Part.Path(), Name: found.Name,
+			Type: found.Type, Size: found.Size, Inline: found.Inline,
+		}
+		if !choose(a) {
+			continue
+		}
+		if why := found.Part.Protected(); why != message.Unprotected {
+			s.Cannot = append(s.Cannot, CannotLink{Path: a.Path, Name: a.Name, Type: a.Type, Reason: why})
+			continue
+		}
+		content, err := a.Part.Decode(0)
+		if errors.Is(err, message.ErrFragment) {
+			s.Cannot = append(s.Cannot, CannotLink{Path: a.Path, Name: a.Name, Type: a.Type, Reason: message.Undecodable})
+			continue
+		}
+		if err != nil {
+			return Splice{}, fmt.Errorf("decode part %s: %w", a.Path, err)
+		}
+		sum := sha256.Sum256(content)
+		a.Size, a.SHA256 = int64(len(content)), hex.EncodeToString(sum[:])
+		s.Links = append(s.Links, a)
+	}
+	return s, nil
 }
 
 // Exempt says whether a is one of the parts that stay in the mail by default
 // (DESIGN 7.17): images shown inside the text, signatures, invitations, cards.
-func Exempt(a Attachment) bool { return false }
-
-// Render writes the mail with the planned parts taken out and the notice above
-// the sender's text in every alternative. Every other byte is as it was. The
-// same inputs give the same bytes.
-func Render(w io.Writer, m *message.Message, s Splice, n Notice) error {
-	return errors.New("linkify: not built yet")
+func Exempt(a Attachment) bool {
+	switch a.Type {
+	case "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature",
+		"text/calendar", "application/ics", "text/vcard", "text/x-vcard", "text/directory":
+		return true
+	}
+	switch strings.ToLower(path.Ext(a.Name)) {
+	case ".ics", ".vcf", ".p7s":
+		return true
+	}
+	return a.Inline && strings.HasPrefix(a.Type, "image/")
 }

@@ -39,10 +39,6 @@ type Attachment struct {
 
 // Attachments lists what people see as files, outermost message only.
 func (m *Message) Attachments() []Attachment {
-	shown := map[*Part]bool{}
-	for _, p := range m.TextParts() {
-		shown[p] = true
-	}
 	cids := m.contentIDs()
 	var out []Attachment
 	var visit func(p *Part)
@@ -53,8 +49,8 @@ func (m *Message) Attachments() []Attachment {
 			}
 			return
 		}
-		if shown[p] || p.structural() {
-			return
+		if p.text() || p.structural() {
+			return // Apple Mail writes text, file, text: the second text is no file
 		}
 		out = append(out, Attachment{
 			Part: p, Name: p.shownName(), Type: p.MediaType, Size: p.DecodedSize(),
@@ -66,11 +62,14 @@ func (m *Message) Attachments() []Attachment {
 	return out
 }
 
-// structural says that p is machinery and no file: the control parts of reports,
-// signatures and encryption.
+// structural says that p is machinery and no file: the parts of reports, the
+// control parts of signatures and encryption.
 func (p *Part) structural() bool {
 	if p.Parent == nil || p.Parent.MediaType == "multipart/mixed" {
 		return false
+	}
+	if p.Parent.MediaType == "multipart/report" {
+		return true
 	}
 	switch p.MediaType {
 	case "application/pgp-signature", "application/pgp-encrypted", "application/pkcs7-signature",

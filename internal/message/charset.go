@@ -121,6 +121,9 @@ func DecodeText(b []byte, label string) []string {
 		return []string{string(b)}
 	}
 	r := readings{raw: b}
+	if bytes.Contains(b, []byte("\x1b$")) && asciiFamily(name) {
+		r.consider("iso-2022-jp") // JIS under any label: what else would write this
+	}
 	r.consider(name)
 	if bytes.IndexByte(b, 0x1b) >= 0 || bytes.IndexByte(b, 0x0e) >= 0 {
 		r.consider("iso-2022-jp")

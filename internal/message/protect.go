@@ -11,13 +11,13 @@ type Protection string
 // What Protected answers.
 const (
 	Unprotected Protection = ""
-	Signed      Protection = "signed"    // S/MIME or PGP signature covers it
-	Encrypted   Protection = "encrypted" // S/MIME enveloped, PGP/MIME, inline PGP
-	Calendar    Protection = "calendar"  // iTIP
-	Report      Protection = "report"    // DSN, MDN
-	Inside      Protection = "message"   // inside a message/rfc822
-	TNEF        Protection = "tnef"      // winmail.dat
-	Undecodable Protection = "undecodable"
+	Signed      Protection = "signed"      // S/MIME or PGP signature covers it
+	Encrypted   Protection = "encrypted"   // S/MIME enveloped, PGP/MIME, inline PGP
+	Calendar    Protection = "calendar"    // iTIP
+	Report      Protection = "report"      // DSN, MDN
+	Inside      Protection = "message"     // inside a message/rfc822
+	TNEF        Protection = "tnef"        // winmail.dat
+	Undecodable Protection = "undecodable" // unknown or forbidden transfer encoding, fragment
 )
 
 // Protected says whether p, or something around p, forbids changing p.
@@ -28,6 +28,9 @@ func (p *Part) Protected() Protection {
 	for o := p; o.Parent != nil; o = o.Parent {
 		if o.Nested {
 			return Inside
+		}
+		if o.Embedded {
+			return Undecodable
 		}
 		if k := o.Parent.envelope(); k != Unprotected {
 			return k
@@ -60,6 +63,9 @@ func (p *Part) kind() Protection {
 		}
 	}
 	if _, known := canonicalEncoding(p.Encoding); !known {
+		return Undecodable
+	}
+	if len(p.Children) == 0 && (strings.HasPrefix(p.MediaType, "multipart/") || p.MediaType == "message/partial") {
 		return Undecodable
 	}
 	return Unprotected
