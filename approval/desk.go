@@ -18,7 +18,7 @@ import (
 const (
 	PathRequest = "/requests/"
 	PathMessage = "/messages/"
-	PathCancel  = "/cancel/"
+	PathCancel  = "/c/"
 )
 
 // Kinds of work this package owns.

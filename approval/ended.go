@@ -33,9 +33,6 @@ func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recip
 			return err
 		}
 	}
-	if len(told[noteRefused]) > 0 {
-		return d.Alarm(tx, CauseRefusal, mailLine(m))
-	}
 	return nil
 }
 
@@ -143,10 +140,6 @@ func (d *Desk) escalateFailed(tx *db.Tx, id RequestID) error {
 	}
 	return d.escalate(tx, r)
 }
-
-// mailLine names a mail to administrators: its id and its sender, nothing of
-// its content.
-func mailLine(m *holdqueue.Message) string { return "mail " + m.ID + ", " + m.Person.String() }
 
 // pick gives the recipients of a mail with the ids.
 func pick(m *holdqueue.Message, about []*recipient) []*holdqueue.Recipient {

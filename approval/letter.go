@@ -5,12 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"mime"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
@@ -34,6 +35,19 @@ type letter struct {
 type enclosed struct {
 	eightBit bool
 	bcc      []mailaddr.Address
+}
+
+// Compose writes a mail of our own that is no notice of this package: plain
+// words with the simple HTML alternative, in the form all our mail has.
+func Compose(from mailaddr.Address, fromName string, to mailaddr.Address, subject, text string, at time.Time) ([]byte, error) {
+	if from == "" || to == "" {
+		return nil, errors.New("compose: sender and recipient are required")
+	}
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	l := &letter{from: from, fromName: oneLine(fromName), to: to, subject: oneLine(subject), text: text, html: asHTML("", text, ""),
+		at: at, id: db.NewID() + "@" + from.Domain()}
+	head, _ := l.form()
+	return head, nil
 }
 
 // form gives the message up to the returned mail, and what follows it. Without
@@ -82,7 +96,9 @@ func (l *letter) header(b *bytes.Buffer) {
 	}
 	field("Auto-Submitted", "auto-generated") // RFC 3834: nobody's out-of-office shall answer
 	field("X-Auto-Response-Suppress", "All")  // the same, for Exchange
-	field("Content-Language", l.language)
+	if l.language != "" {
+		field("Content-Language", l.language)
+	}
 	field("MIME-Version", "1.0")
 }
 
@@ -126,38 +142,40 @@ func plainLines(text string) bool {
 	return true
 }
 
-// encodeWords writes text for a header field (RFC 2047), folded. What is
-// plain ASCII stays so, unless it looks like encoded words itself.
+// longestPlain is how long a text may be to stand in a header line unencoded.
+const longestPlain = 60
+
+// encodeWords writes text for a header field. What is short and plain ASCII
+// stays so, unless it looks like encoded words itself.
 func encodeWords(s string) string {
-	coded := mime.BEncoding.Encode("utf-8", s)
-	if coded == s && strings.Contains(s, "=?") {
-		return forceWords(s)
+	if len(s) <= longestPlain && plainLines(s) && !strings.Contains(s, "=?") {
+		return s
 	}
-	return strings.ReplaceAll(coded, "?= =?", "?=\r\n =?")
+	return words(s)
 }
 
 // encodePhrase writes a display name, in which ASCII has characters with a
 // meaning of their own.
 func encodePhrase(s string) string {
 	if strings.ContainsAny(s, `"(),.:;<>@[\]`) {
-		return forceWords(s)
+		return words(s)
 	}
 	return encodeWords(s)
 }
 
-// forceWords encodes what package mime would leave alone.
-func forceWords(s string) string {
-	const chunk = 30 // bytes; 40 in base64, well under the 75 of one word
-	var words []string
+// words writes encoded words (RFC 2047), one a line, cut between characters.
+func words(s string) string {
+	const octets = 30 // 40 in base64: a line stays under 76
+	var out []string
 	for len(s) > 0 {
-		n := min(chunk, len(s))
+		n := min(octets, len(s))
 		for n < len(s) && !utf8.RuneStart(s[n]) {
 			n--
 		}
-		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
+		out = append(out, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
 		s = s[n:]
 	}
-	return strings.Join(words, "\r\n ")
+	return strings.Join(out, "\r\n ")
 }
 
 func joinAddresses(list []mailaddr.Address) string {
@@ -169,7 +187,7 @@ func joinAddresses(list []mailaddr.Address) string {
 }
 
 func boundary() string {
-	var b [16]byte
+	var b [12]byte
 	rand.Read(b[:])
 	return "=_" + hex.EncodeToString(b[:])
 }

@@ -92,9 +92,13 @@ func noticeWords(language string, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
 		"join": strings.Join,
 		"list": func(items []string) string {
+			mark := "・"
+			if language == langEN {
+				mark = "- "
+			}
 			var b strings.Builder
 			for _, s := range items {
-				b.WriteString("・" + s + "\n")
+				b.WriteString(mark + s + "\n")
 			}
 			return b.String()
 		},

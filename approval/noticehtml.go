@@ -14,7 +14,11 @@ func asHTML(language, text, ownBase string) string {
 		h.line(line)
 	}
 	h.block("")
-	return `<!DOCTYPE html><html lang="` + language + `"><head><meta charset="utf-8"></head>` +
+	root := `<html>`
+	if language != "" {
+		root = `<html lang="` + language + `">`
+	}
+	return `<!DOCTYPE html>` + root + `<head><meta charset="utf-8"></head>` +
 		`<body style="font-family:sans-serif;font-size:16px;line-height:1.6;color:#1a1a1a">` + "\n" +
 		h.out.String() + "</body></html>\n"
 }
@@ -38,6 +42,9 @@ func (h *htmlNotice) block(tag string) {
 
 func (h *htmlNotice) line(line string) {
 	item, isItem := strings.CutPrefix(line, "・")
+	if !isItem {
+		item, isItem = strings.CutPrefix(line, "- ")
+	}
 	quote, isQuote := strings.CutPrefix(line, ">")
 	switch {
 	case line == "":

@@ -11,8 +11,9 @@ import (
 )
 
 // Reason says why a mail is held, in both languages, without content of the
-// mail: kinds and counts only. Code is stable.
+// mail: kinds and counts only. Rule and Code are stable.
 type Reason struct {
+	Rule string `json:"rule,omitempty"`
 	Code string `json:"code"`
 	JA   string `json:"ja"`
 	EN   string `json:"en"`

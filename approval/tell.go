@@ -13,11 +13,6 @@ import (
 func (d *Desk) tellHeld(tx *db.Tx, m *holdqueue.Message, opened []*record) error {
 	var others []*record
 	for _, r := range opened {
-		if slices.ContainsFunc(r.detail.Reasons, func(x Reason) bool { return x.Code == CauseUninspected }) {
-			if err := d.Alarm(tx, CauseUninspected, mailLine(m)); err != nil {
-				return err
-			}
-		}
 		if !r.present().selfReview() {
 			others = append(others, r)
 		}
