@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,7 +195,7 @@ type scanJSON struct {
 
 type verdictJSON struct {
 	Recipients []recipientJSON `json:"recipients"`
-	Audited    []string        `json:"audited"` // rules in mode audit or notify that matched
+	Watched    []string        `json:"watched"` // rules in mode audit or notify that matched
 }
 
 type recipientJSON struct {
@@ -226,7 +227,7 @@ func (s scanned) writeJSON(w io.Writer) error {
 }
 
 func jsonVerdict(v policy.Verdict, language string) *verdictJSON {
-	o := &verdictJSON{Recipients: []recipientJSON{}, Audited: auditedRules(v)}
+	o := &verdictJSON{Recipients: []recipientJSON{}, Watched: watchedRules(v)}
 	for _, r := range v.Recipients {
 		j := recipientJSON{
 			Address: r.Address, Action: string(r.Action), Delay: r.Delay.String(), Approvers: list(r.Approvers),
@@ -243,14 +244,14 @@ func jsonVerdict(v policy.Verdict, language string) *verdictJSON {
 	return o
 }
 
-// auditedRules names them once each.
-func auditedRules(v policy.Verdict) []string {
+// watchedRules names the rules that are only watched, once each.
+func watchedRules(v policy.Verdict) []string {
 	names := []string{}
-	seen := map[string]bool{}
-	for _, h := range v.Audited {
-		if !seen[h.Rule] {
-			seen[h.Rule] = true
-			names = append(names, h.Rule)
+	for _, r := range v.Recipients {
+		for _, h := range r.Watched {
+			if !slices.Contains(names, h.Rule) {
+				names = append(names, h.Rule)
+			}
 		}
 	}
 	return names

@@ -78,8 +78,8 @@ func (s scanned) recipients(b *bytes.Buffer, p paint) {
 			fmt.Fprintf(b, "      %s  %s\n", reason.In(s.language), p.faint(reason.Rule))
 		}
 	}
-	if audited := auditedRules(*s.verdict); len(audited) > 0 {
-		fmt.Fprintf(b, "  %s\n", p.faint("only watched: "+strings.Join(audited, ", ")))
+	if watched := watchedRules(*s.verdict); len(watched) > 0 {
+		fmt.Fprintf(b, "  %s\n", p.faint("only watched: "+strings.Join(watched, ", ")))
 	}
 }
 

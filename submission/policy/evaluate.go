@@ -18,34 +18,40 @@ const (
 // strictest result.
 func (p *Policy) Evaluate(f Facts) Verdict {
 	var v Verdict
-	told := map[string]bool{}
 	for _, to := range f.Recipients {
-		var s sum
-		for i := range p.Rules {
-			r := &p.Rules[i]
-			if !r.active(f.Now) || !r.selects(&f, to) {
-				continue
-			}
-			if r.Mode != Enforce {
-				v.Audited = append(v.Audited, Hit{Rule: r.Name, Mode: r.Mode, Action: r.outcome(&f, to).action, Recipient: to.Address})
-			}
-			for _, who := range r.tells() {
-				told[who] = true
-			}
-			if r.Mode == Enforce {
-				s.add(r.outcome(&f, to))
-			}
-		}
-		v.Recipients = append(v.Recipients, s.verdict(&f, to))
-	}
-	for who := range told {
-		v.Notify = append(v.Notify, who)
+		r, tell := p.judge(&f, to)
+		v.Recipients = append(v.Recipients, r)
+		v.Notify = append(v.Notify, tell...)
 	}
 	slices.Sort(v.Notify)
+	v.Notify = slices.Compact(v.Notify)
 	if f.Observe {
 		v.observe()
 	}
 	return v
+}
+
+// judge runs all rules for one recipient, and says who is to be told.
+func (p *Policy) judge(f *Facts, to Recipient) (v RecipientVerdict, tell []string) {
+	var s sum
+	var watched []Hit
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.active(f.Now) || !r.selects(f, to) {
+			continue
+		}
+		o := r.outcome(f, to)
+		if r.Mode == Enforce {
+			s.add(o)
+		} else {
+			watched = append(watched, Hit{Rule: r.Name, Mode: r.Mode, Action: o.action})
+		}
+		tell = append(tell, r.tells()...)
+	}
+	v = s.verdict(f, to)
+	slices.SortFunc(watched, func(a, b Hit) int { return strings.Compare(a.Rule, b.Rule) })
+	v.Watched = watched
+	return v, tell
 }
 
 // tells names who is told that the rule matched. A rule in mode notify that
@@ -65,7 +71,7 @@ func (v *Verdict) observe() {
 	v.Observed = true
 	v.Notify = nil // nobody hears of a mail that is only watched
 	for i, r := range v.Recipients {
-		v.Recipients[i] = RecipientVerdict{Address: r.Address, Action: Send, Observed: &r}
+		v.Recipients[i] = RecipientVerdict{Address: r.Address, Action: Send, Watched: r.Watched, Observed: &r}
 	}
 }
 

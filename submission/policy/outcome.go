@@ -57,7 +57,7 @@ func (l *LinkOrder) plan(f *Facts, to Recipient) (link *Link, cannot int) {
 		switch {
 		case a.Exempt || a.Size <= l.Over && l.Over > 0:
 		case !a.Fixed:
-			link = &Link{Over: l.Over, Access: l.Access, Expire: l.Expire}
+			link = &Link{Over: l.Over, Access: l.Access, Expire: l.Expire, AsIs: l.Otherwise == OtherwiseSend}
 		case l.Otherwise != OtherwiseSend:
 			cannot++
 		}

@@ -33,7 +33,7 @@ func (r *Rule) reasons(f *Facts, delay time.Duration) []Reason {
 func (r *Rule) plain(delay time.Duration) Reason {
 	ja, en := "", ""
 	if r.When != nil && r.When.Recipients == External {
-		ja, en = "社外の宛先のため、", "This goes outside the company; "
+		ja, en = "社外の宛先のため、", "outside recipients: "
 	}
 	switch {
 	case r.Then.Refuse:
@@ -41,7 +41,7 @@ func (r *Rule) plain(delay time.Duration) Reason {
 	case r.Then.Hold != nil:
 		return Reason{Code: "hold", JA: ja + "社内の規則により確認が必要です", EN: en + "a company rule asks for a check first"}
 	default:
-		return Reason{Code: "delay", JA: ja + spanJA(delay) + "後に送信します", EN: en + "it is sent after " + spanEN(delay)}
+		return Reason{Code: "delay", JA: ja + spanJA(delay) + "後に送信します", EN: en + "sent after " + spanEN(delay)}
 	}
 }
 

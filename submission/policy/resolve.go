@@ -3,7 +3,9 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +16,8 @@ import (
 // checkLists: entries are addresses and domains, or words for subjects; a name
 // must not look like a domain, or nobody could tell them apart.
 func (r *resolver) checkLists() {
-	for name, entries := range r.lists {
+	for _, name := range slices.Sorted(maps.Keys(r.lists)) {
+		entries := r.lists[name]
 		if name == "" || strings.ContainsAny(name, ".@*:") {
 			r.problem("lists."+name, "a list's name must not contain . @ * or :, so that it is not taken for a domain")
 		}
@@ -35,7 +38,8 @@ func (r *resolver) checkDetectors(raw *rawPolicy) {
 			r.problem(path, "the name of a keyword list or pattern has letters, digits, dash and underscore (at most 64)")
 		}
 	}
-	for name, words := range raw.Keywords {
+	for _, name := range slices.Sorted(maps.Keys(raw.Keywords)) {
+		words := raw.Keywords[name]
 		path := "keywords." + name
 		check(path, name)
 		r.named["keyword."+name] = true
@@ -48,7 +52,8 @@ func (r *resolver) checkDetectors(raw *rawPolicy) {
 			}
 		}
 	}
-	for name, expr := range raw.Patterns {
+	for _, name := range slices.Sorted(maps.Keys(raw.Patterns)) {
+		expr := raw.Patterns[name]
 		path := "patterns." + name
 		check(path, name)
 		r.named["pattern."+name] = true

@@ -51,8 +51,6 @@ type Verdict struct {
 	// Observed is true when Recipients was replaced by plain sends; each then
 	// carries what would have happened in its own Observed.
 	Observed bool
-	// Audited are the rules in mode audit or notify that would have acted.
-	Audited []Hit
 	// Notify are the people to be told, as approvers are written: sender,
 	// manager, admin, group:NAME or an address; sorted, without repeats.
 	Notify []string
@@ -83,6 +81,9 @@ type RecipientVerdict struct {
 	OtherRules []string `json:"other_rules,omitempty"`
 	// Reasons explain Action, one for each thing Rules saw.
 	Reasons []Reason `json:"reasons,omitempty"`
+	// Watched are the rules in mode audit or notify that matched, with what they
+	// would have done.
+	Watched []Hit `json:"watched,omitempty"`
 	// Observed is what would have happened, when the mail is only observed.
 	Observed *RecipientVerdict `json:"observed,omitempty"`
 }
@@ -106,14 +107,16 @@ type Link struct {
 	Access Access `json:"access"`
 	// Expire is how long the link lives.
 	Expire time.Duration `json:"expire"` // nanoseconds
+	// AsIs: what cannot become a link leaves as it is, without anybody's word;
+	// the rule says so (otherwise: send).
+	AsIs bool `json:"as_is,omitempty"`
 }
 
 // Hit is a rule in mode audit or notify that matched.
 type Hit struct {
-	Rule      string
-	Mode      Mode
-	Action    Action
-	Recipient string
+	Rule   string `json:"rule"`
+	Mode   Mode   `json:"mode"`
+	Action Action `json:"action"`
 }
 
 // Reason says why, in both languages, without content of the mail: names of
