@@ -30,6 +30,7 @@ func TestNoticeSpeaksTheCharsetOfTheText(t *testing.T) {
 	sjis, _ := japanese.ShiftJIS.NewEncoder().String("佐藤です。\r\n")
 	euc, _ := japanese.EUCJP.NewEncoder().String("佐藤です。\r\n")
 	utf := "佐藤です。\r\n"
+	o := startOracle(t)
 	for name, c := range map[string]struct {
 		kind, encoding, body, wants string
 	}{
@@ -54,7 +55,7 @@ func TestNoticeSpeaksTheCharsetOfTheText(t *testing.T) {
 		"HTML in Shift_JIS":       {"text/html; charset=shift_jis", "8bit", "<body>" + sjis + "</body>\r\n", "添付ファイル："},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, notices := confirm(t, withText(c.kind, c.encoding, []byte(c.body)))
+			_, _, notices := o.confirm(t, withText(c.kind, c.encoding, []byte(c.body)))
 			if len(notices) != 1 || !strings.Contains(strings.ReplaceAll(notices[0], "\r\n", "\n"), c.wants) {
 				t.Errorf("notices %q, want one with %q", notices, c.wants)
 			}

@@ -96,28 +96,44 @@ func (r *splicing) remove(p *message.Part) {
 		for ; i+1 < len(p.Children) && r.gone[p.Children[i+1]]; i++ {
 			at.End = p.Children[i+1].Body.End
 		}
-		var with []byte
-		if at.End < len(r.raw) && r.raw[at.End] == '-' && r.raw[at.Start] != '-' {
-			// The next boundary line has no line end of its own: behind an empty body
-			// or an inner multipart. It takes over the one before these parts.
-			with = []byte(r.eol)
-		}
-		r.edits = append(r.edits, edit{at: at, with: with})
+		r.edits = append(r.edits, edit{at: at, with: r.behind(p, at)})
 	}
+}
+
+// behind is what must stand where parts of p left.
+func (r *splicing) behind(p *message.Part, at message.Span) []byte {
+	lead := ""
+	if r.raw[at.Start] != '-' {
+		lead = r.eol
+	}
+	switch {
+	case at.End == len(r.raw):
+		// The last boundary was missing: without one, the line end that belonged to
+		// the boundary before these parts would go over to the text above.
+		return []byte(lead + r.boundary(p) + "--" + r.eol)
+	case r.raw[at.End] == '-':
+		// The next boundary line has no line end of its own: behind an empty body or
+		// an inner multipart. It takes over the one before these parts.
+		return []byte(lead)
+	}
+	return nil
+}
+
+// boundary is the boundary line of a multipart as the mail writes it.
+func (r *splicing) boundary(p *message.Part) string {
+	return strings.Trim(string(p.Children[0].Delimiter.Of(r.raw)), "\r\n \t")
 }
 
 // newText puts a text part before the first part of a mail that has none we may
 // write in.
 func (r *splicing) newText() {
 	first := r.root.Children[0]
-	mark := bytes.TrimRight(bytes.TrimLeft(first.Delimiter.Of(r.raw), "\r\n"), "\r\n \t")
 	var b bytes.Buffer
 	inside := r.raw[first.Delimiter.Start] != '-' // the line end before it is its own
 	if inside {
 		b.WriteString(r.eol)
 	}
-	b.Write(mark)
-	b.WriteString(r.eol + r.noticeHead() + r.eol)
+	b.WriteString(r.boundary(r.root) + r.eol + r.noticeHead() + r.eol)
 	b.Write(r.noticeBody())
 	if !inside {
 		b.WriteString(r.eol)
@@ -177,32 +193,17 @@ func (r *splicing) noticeBody() []byte {
 func (r *splicing) write(w io.Writer) error {
 	slices.SortStableFunc(r.edits, func(a, b edit) int { return a.at.Start - b.at.Start })
 	at := 0
-	var last byte
-	put := func(b []byte) error {
-		if len(b) == 0 {
-			return nil
-		}
-		last = b[len(b)-1]
-		_, err := w.Write(b)
-		return err
-	}
 	for _, e := range r.edits {
-		if err := put(r.raw[at:e.at.Start]); err != nil {
+		if _, err := w.Write(r.raw[at:e.at.Start]); err != nil {
 			return err
 		}
-		if err := put(e.with); err != nil {
+		if _, err := w.Write(e.with); err != nil {
 			return err
 		}
 		at = e.at.End
 	}
-	if err := put(r.raw[at:]); err != nil {
-		return err
-	}
-	if last != '\n' {
-		// A part at the very end left without the boundary line that closed it.
-		return put([]byte(r.eol))
-	}
-	return nil
+	_, err := w.Write(r.raw[at:])
+	return err
 }
 
 // lineEnd is the line end that the mail uses.

@@ -11,21 +11,23 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/message"
 )
 
-// oracle is Python's email package: a parser that nobody here wrote. It prints,
-// per mail, the type, charset and decoded content of every leaf.
-const oracle = `
+// oracleProgram is Python's email package: a parser that nobody here wrote. Per
+// line it reads a list of mails and writes, per mail, the type, charset and
+// decoded content of every leaf.
+const oracleProgram = `
 import sys, json, base64, email, email.policy
-out = []
-for raw in json.load(sys.stdin):
-    m = email.message_from_bytes(base64.b64decode(raw), policy=email.policy.compat32)
-    leaves = []
-    for p in m.walk():
-        if not p.is_multipart():
-            b = p.get_payload(decode=True) or b""
-            leaves.append({"type": p.get_content_type(), "charset": (p.get_content_charset() or ""),
-                           "body": base64.b64encode(b).decode()})
-    out.append({"leaves": leaves, "defects": [type(d).__name__ for d in m.defects]})
-json.dump(out, sys.stdout)
+for line in sys.stdin:
+    out = []
+    for raw in json.loads(line):
+        m = email.message_from_bytes(base64.b64decode(raw), policy=email.policy.compat32)
+        leaves = []
+        for p in m.walk():
+            if not p.is_multipart():
+                b = p.get_payload(decode=True) or b""
+                leaves.append({"type": p.get_content_type(), "charset": (p.get_content_charset() or ""),
+                               "body": base64.b64encode(b).decode()})
+        out.append({"leaves": leaves, "defects": [type(d).__name__ for d in m.defects]})
+    print(json.dumps(out), flush=True)
 `
 
 type pythonLeaf struct {
@@ -38,22 +40,45 @@ type pythonMail struct {
 	Defects []string
 }
 
-// python reads mails with the oracle. The test fails where python3 is absent: a
-// splice that only our own parser confirms is not confirmed.
-func python(t *testing.T, mails ...[]byte) []pythonMail {
+// oracle is one running Python.
+type oracle struct {
+	in  *json.Encoder
+	out *json.Decoder
+}
+
+// startOracle fails the test where python3 is absent: a splice that only our own
+// parser confirms is not confirmed.
+func startOracle(t *testing.T) *oracle {
 	t.Helper()
-	in, _ := json.Marshal(mails)
-	cmd := exec.Command("python3", "-c", oracle)
-	cmd.Stdin = bytes.NewReader(in)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	cmd := exec.Command("python3", "-c", oracleProgram)
+	in, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatalf("python3 with its email package is needed: %v\n%s", err, stderr.String())
-	}
-	var read []pythonMail
-	if err := json.Unmarshal(out, &read); err != nil {
 		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("python3 with its email package is needed: %v", err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("python3: %v", err)
+		}
+	})
+	return &oracle{in: json.NewEncoder(in), out: json.NewDecoder(out)}
+}
+
+func (o *oracle) read(t *testing.T, mails ...[]byte) []pythonMail {
+	t.Helper()
+	var read []pythonMail
+	if err := o.in.Encode(mails); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.out.Decode(&read); err != nil {
+		t.Fatalf("python3: %v", err)
 	}
 	return read
 }
@@ -123,10 +148,10 @@ func inserted(want, got []byte) (piece []byte, ok bool) {
 
 // confirm checks with the oracle that every leaf that stays is the same decoded,
 // the texts with one piece inserted, and gives the inserted pieces as text.
-func confirm(t *testing.T, raw []byte) (Splice, []byte, []string) {
+func (o *oracle) confirm(t *testing.T, raw []byte) (Splice, []byte, []string) {
 	t.Helper()
 	m, s, out := render(t, raw)
-	read := python(t, raw, out)
+	read := o.read(t, raw, out)
 	before, after := read[0].Leaves, read[1].Leaves
 	stays := kept(m, s)
 	if len(stays) != len(before) {
@@ -233,11 +258,12 @@ func structures() map[string]string {
 }
 
 func TestSpliceChangesNothingButTheFilesAndTheNotice(t *testing.T) {
+	o := startOracle(t)
 	for name, mail := range structures() {
 		for _, eol := range []string{"\r\n", "\n"} {
 			t.Run(name+map[string]string{"\r\n": "", "\n": ", LF"}[eol], func(t *testing.T) {
 				raw := []byte(strings.ReplaceAll(mail, "\r\n", eol))
-				s, out, _ := confirm(t, raw)
+				s, out, _ := o.confirm(t, raw)
 				if len(s.Links) == 0 {
 					t.Fatal("nothing was linked")
 				}

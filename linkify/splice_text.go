@@ -18,6 +18,9 @@ func escapeHTML(s string) string { return html.EscapeString(s) }
 // above puts the notice above the text of p, in p's own charset, transfer
 // encoding and line discipline. It says whether p could take it.
 func (r *splicing) above(p *message.Part) bool {
+	if !headed(p) {
+		return false // our words would be read as its header
+	}
 	if p.MediaType == "text/html" {
 		return r.aboveHTML(p)
 	}
@@ -39,6 +42,12 @@ func (r *splicing) above(p *message.Part) bool {
 		return false
 	}
 	return true
+}
+
+// headed says whether a blank line ends the header of p.
+func headed(p *message.Part) bool {
+	h := strings.ReplaceAll(string(p.Header.Of(p.Source())), "\r\n", "\n")
+	return h == "\n" || strings.HasSuffix(h, "\n\n")
 }
 
 func decoded(p *message.Part) []byte {
