@@ -3,6 +3,7 @@ package policy
 import (
 	_ "embed"
 	"slices"
+	"sync"
 )
 
 //go:embed factory.yaml
@@ -18,8 +19,8 @@ func guarded() []string {
 	return []string{"encrypted", "uninspectable", "ambiguous_mime", "malware"}
 }
 
-// safeguards are the factory's rules about guarded detectors.
-func safeguards() []Rule {
+// safeguards are the factory's rules about guarded detectors, read once.
+var safeguards = sync.OnceValue(func() []Rule {
 	factory, problems := parse([]byte(factorySource), nil)
 	if len(problems) > 0 {
 		panic("factory policy: " + problems[0].String()) // it is part of the program
@@ -32,7 +33,7 @@ func safeguards() []Rule {
 		}
 	}
 	return rules
-}
+})
 
 // asksAbout: the rule names the detector itself; a wildcard that happens to
 // cover it says nothing about what the company wants.
