@@ -76,7 +76,7 @@ func (r *record) answer(d Decision, by speaker, at time.Time) (effect, error) {
 	if err != nil {
 		return effect{}, err
 	}
-	if err := r.notTwice(named, by); err != nil {
+	if named, err = r.notTwice(named, by, d.Recipients == nil); err != nil {
 		return effect{}, err
 	}
 	var e effect
@@ -140,16 +140,29 @@ func (a Answer) state() State {
 }
 
 // notTwice refuses a second voice of the same person in one stage, so that a
-// double click is not a quorum of two.
-func (r *record) notTwice(named []*recipient, by speaker) error {
-	for _, v := range r.voices {
-		if v.By != by.who || v.Stage != r.stage {
+// double click is not a quorum of two. Whoever says "all" means those they have
+// not spoken about.
+func (r *record) notTwice(named []*recipient, by speaker, all bool) ([]*recipient, error) {
+	var fresh []*recipient
+	var said *Voice
+	for _, x := range named {
+		if v := r.spoke(by.who, x); v != nil {
+			said = v
 			continue
 		}
-		for _, x := range named {
-			if slices.Contains(v.Recipients, x.id) {
-				return &DecidedError{State: Open, By: v.By, At: v.At}
-			}
+		fresh = append(fresh, x)
+	}
+	if said != nil && (!all || len(fresh) == 0) {
+		return nil, &DecidedError{State: Open, By: said.By, At: said.At}
+	}
+	return fresh, nil
+}
+
+// spoke is what somebody has said about a recipient in the present stage.
+func (r *record) spoke(who mailaddr.Address, x *recipient) *Voice {
+	for _, v := range r.voices {
+		if v.By == who && v.Stage == r.stage && slices.Contains(v.Recipients, x.id) {
+			return v
 		}
 	}
 	return nil
@@ -198,10 +211,7 @@ func (r *record) allPassed() bool {
 // silence takes the question away from somebody with nothing left to say.
 func (r *record) silence(by speaker) {
 	for _, x := range r.unanswered() {
-		said := slices.ContainsFunc(r.voices, func(v *Voice) bool {
-			return v.By == by.who && v.Stage == r.stage && slices.Contains(v.Recipients, x.id)
-		})
-		if !said {
+		if r.spoke(by.who, x) == nil {
 			return
 		}
 	}

@@ -55,80 +55,108 @@ func (d *Desk) whoIs(reader Actor) []mailaddr.Address {
 	return []mailaddr.Address{me}
 }
 
-// line is a row of a list before it is shown.
-type line struct {
-	cursor
-	request RequestID
-	as      Capacity
-}
-
 // Questions lists what the reader is asked now, the newest first, with the
 // cursor of the next page; empty after the last.
-func (d *Desk) Questions(ctx context.Context, reader Actor, page Page) (rows []Row, next string, err error) {
-	err = d.db.Read(ctx, func(tx *db.Tx) error {
-		var lines []line
+func (d *Desk) Questions(ctx context.Context, reader Actor, page Page) ([]Row, string, error) {
+	var lines []line
+	err := d.db.Read(ctx, func(tx *db.Tx) error {
+		lines = nil
 		for _, who := range d.whoIs(reader) {
-			some, err := questionLines(tx, who, page)
+			some, err := d.lines(tx, page, `SELECT question.asked_at, question.request, question.capacity, `+rowColumns+`
+				FROM question JOIN request ON request.id = question.request
+				WHERE question.approver = $1 AND question.open = 1 AND (question.asked_at, question.request) < ($2, $3)
+				ORDER BY question.asked_at DESC, question.request DESC LIMIT $4`, who)
 			if err != nil {
-				return err
+				return fmt.Errorf("list questions: %w", err)
 			}
 			lines = append(lines, some...)
 		}
-		rows, next, err = d.rows(tx, lines, page.limit())
-		return err
+		return nil
 	})
+	rows, next := pageOf(lines, page.limit())
 	return rows, next, err
 }
 
-func questionLines(tx *db.Tx, who mailaddr.Address, page Page) ([]line, error) {
-	from := page.cursor()
-	rows, err := tx.Query(`SELECT asked_at, request, capacity FROM question
-		WHERE approver = $1 AND open = 1 AND (asked_at, request) < ($2, $3)
-		ORDER BY asked_at DESC, request DESC LIMIT $4`, string(who), from.at, from.id, page.limit()+1)
+// History lists requests the reader had a voice in, the newest voice first.
+func (d *Desk) History(ctx context.Context, reader Actor, page Page) ([]Row, string, error) {
+	var lines []line
+	err := d.db.Read(ctx, func(tx *db.Tx) (err error) {
+		lines, err = d.lines(tx, page, `SELECT voice.spoken_at, voice.id, voice.capacity, `+rowColumns+`
+			FROM voice JOIN request ON request.id = voice.request
+			WHERE voice.person = $1 AND (voice.spoken_at, voice.id) < ($2, $3)
+			ORDER BY voice.spoken_at DESC, voice.id DESC LIMIT $4`, d.whoIs(reader)[0])
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("list questions: %w", err)
+		return nil, "", fmt.Errorf("list decisions: %w", err)
+	}
+	rows, next := pageOf(lines, page.limit())
+	return rows, next, nil
+}
+
+// line is a row with its place in the list.
+type line struct {
+	cursor
+	row Row
+}
+
+const rowColumns = `(SELECT COUNT(*) FROM request_recipient WHERE request_recipient.request = request.id),
+	request.id, request.message, request.sender, request.state, request.detail, request.expires_at, request.closed_at,
+	request.closed_by`
+
+func (d *Desk) lines(tx *db.Tx, page Page, query string, who mailaddr.Address) ([]line, error) {
+	from := page.cursor()
+	rows, err := tx.Query(query, string(who), from.at, from.id, page.limit()+1)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var out []line
 	for rows.Next() {
-		var l line
-		var as string
-		if err := rows.Scan(&l.at, &l.id, &as); err != nil {
+		l, err := d.scanLine(rows)
+		if err != nil {
 			return nil, err
 		}
-		l.request, l.as = RequestID(l.id), Capacity(as)
 		out = append(out, l)
 	}
 	return out, rows.Err()
 }
 
-// rows turns lines, several lists of them, into one page.
-func (d *Desk) rows(tx *db.Tx, lines []line, limit int) (rows []Row, next string, err error) {
+func (d *Desk) scanLine(rows scanner) (line, error) {
+	var l line
+	var id, sender, state, closedBy string
+	var sealed []byte
+	var expires, closed int64
+	r := &l.row
+	err := rows.Scan(&l.at, &l.id, &r.As, &r.Recipients, &id, &r.Message, &sender, &state, &sealed, &expires, &closed, &closedBy)
+	if err != nil {
+		return l, err
+	}
+	kept, err := d.unseal(RequestID(id), sealed)
+	if err != nil {
+		return l, err
+	}
+	book := d.People.Book()
+	r.Request, r.Sender, r.State = RequestID(id), mailaddr.Address(sender), State(state)
+	r.SenderName, r.Subject, r.Reasons = nameOf(book, r.Sender), kept.Subject, kept.Reasons
+	r.AskedAt, r.ExpiresAt, r.DecidedAt = db.Time(l.at), db.Time(expires), db.Time(closed)
+	r.DecidedBy = nameOf(book, mailaddr.Address(closedBy))
+	return l, nil
+}
+
+// pageOf makes one page of lines, which may come from several lists.
+func pageOf(lines []line, limit int) (rows []Row, next string) {
 	slices.SortStableFunc(lines, func(a, b line) int {
 		return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(b.id, a.id))
 	})
 	lines = slices.CompactFunc(lines, func(a, b line) bool { return a.cursor == b.cursor })
 	for i, l := range lines {
 		if i == limit {
-			return rows, lines[i-1].String(), nil
+			return rows, lines[i-1].String()
 		}
-		r, err := d.load(tx, l.request)
-		if err != nil {
-			return nil, "", err
-		}
-		rows = append(rows, d.row(r, l))
+		rows = append(rows, l.row)
 	}
-	return rows, "", nil
-}
-
-func (d *Desk) row(r *record, l line) Row {
-	book := d.People.Book()
-	row := Row{
-		Request: r.id, Message: r.message, Sender: r.sender, SenderName: nameOf(book, r.sender), Subject: r.detail.Subject,
-		Recipients: len(r.recipients), AskedAt: db.Time(l.at), ExpiresAt: r.expiresAt, As: string(l.as), State: r.state,
-		Reasons: r.detail.Reasons, DecidedBy: nameOf(book, r.closedBy), DecidedAt: r.closedAt,
-	}
-	return row
+	return rows, ""
 }
 
 func nameOf(book *Book, a mailaddr.Address) string {
@@ -147,41 +175,6 @@ func (d *Desk) Waiting(ctx context.Context, reader Actor, limit int) (n int, err
 			string(who[0]), string(who[len(who)-1]), limit).Scan(&n)
 	})
 	return n, err
-}
-
-// History lists requests the reader had a voice in, the newest voice first.
-func (d *Desk) History(ctx context.Context, reader Actor, page Page) (rows []Row, next string, err error) {
-	err = d.db.Read(ctx, func(tx *db.Tx) error {
-		lines, err := voiceLines(tx, d.whoIs(reader)[0], page)
-		if err != nil {
-			return err
-		}
-		rows, next, err = d.rows(tx, lines, page.limit())
-		return err
-	})
-	return rows, next, err
-}
-
-func voiceLines(tx *db.Tx, who mailaddr.Address, page Page) ([]line, error) {
-	from := page.cursor()
-	rows, err := tx.Query(`SELECT spoken_at, id, request, capacity FROM voice
-		WHERE person = $1 AND (spoken_at, id) < ($2, $3) ORDER BY spoken_at DESC, id DESC LIMIT $4`,
-		string(who), from.at, from.id, page.limit()+1)
-	if err != nil {
-		return nil, fmt.Errorf("list decisions: %w", err)
-	}
-	defer rows.Close()
-	var out []line
-	for rows.Next() {
-		var l line
-		var request, as string
-		if err := rows.Scan(&l.at, &l.id, &request, &as); err != nil {
-			return nil, err
-		}
-		l.request, l.as = RequestID(request), Capacity(as)
-		out = append(out, l)
-	}
-	return out, rows.Err()
 }
 
 // Request gives one request as the reader may see it: approvers it was put
@@ -283,11 +276,8 @@ func (d *Desk) view(r *record, reader Actor) *Request {
 	case by.as == AsSender:
 		v.MayAsk, v.MayDecide = !r.lastStage(), r.lastStage()
 	default:
-		if err := r.notTwice(r.unanswered(), by); err != nil {
-			v.Why = d.withName(err)
-			break
-		}
-		v.MayDecide = true
+		_, err := r.notTwice(r.unanswered(), by, true)
+		v.MayDecide, v.Why = err == nil, d.withName(err)
 	}
 	return v
 }

@@ -78,12 +78,12 @@ func (r router) stage(s Stage, sender *Person, person mailaddr.Address) (people 
 	}
 	list := &askList{sender: person.Key()}
 	for _, word := range s.Approvers {
-		if note := r.word(list, word, sender); note != "" && !slices.Contains(notes, note) {
-			notes = append(notes, note)
+		if note := r.word(list, word, sender); note != "" {
+			notes = appendNew(notes, note)
 		}
 	}
 	if len(list.people) == 0 {
-		notes = append(notes, NoApprover)
+		notes = appendNew(notes, NoApprover)
 		r.askAdmins(list)
 	}
 	// More voices than there are people would hold the mail until it expires

@@ -49,11 +49,16 @@ func (d *Desk) scan(row scanner) (*record, error) {
 	r.id, r.sender, r.state, r.revision = RequestID(id), mailaddr.Address(sender), State(state), Revision(revision)
 	r.openedAt, r.remindAt, r.escalateAt = db.Time(opened), db.Time(remind), db.Time(escalate)
 	r.expiresAt, r.closedAt, r.closedBy = db.Time(expires), db.Time(closed), mailaddr.Address(closedBy)
-	plain, err := d.keys.Open(sealDetail, id, sealed)
+	r.detail, err = d.unseal(r.id, sealed)
+	return &r, err
+}
+
+func (d *Desk) unseal(id RequestID, sealed []byte) (kept detail, err error) {
+	plain, err := d.keys.Open(sealDetail, string(id), sealed)
 	if err != nil {
-		return nil, err
+		return detail{}, err
 	}
-	return &r, json.Unmarshal(plain, &r.detail)
+	return kept, json.Unmarshal(plain, &kept)
 }
 
 func loadRecipients(tx *db.Tx, r *record) error {
