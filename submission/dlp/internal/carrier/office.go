@@ -1,0 +1,174 @@
+package carrier
+
+import (
+	"errors"
+	"path"
+	"strings"
+
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/kind"
+)
+
+// office is an open Office package (OOXML, ODF): its entries by name.
+type office struct {
+	w     *Walk
+	f     file
+	parts map[string]entry
+	order []string
+	read  map[string]bool
+	torn  bool
+	err   error // first part that could not be read
+}
+
+func (w *Walk) openOffice(f file) (*office, error) {
+	a, err := openZip(w, f.body)
+	if err != nil {
+		return nil, err
+	}
+	o := &office{w: w, f: f, parts: map[string]entry{}, read: map[string]bool{}, torn: a.torn}
+	for _, e := range a.entries {
+		name := strings.TrimPrefix(e.name, "/")
+		if _, twice := o.parts[name]; twice {
+			o.torn = true // Office and we may take different ones
+			o.stray(e)
+			continue
+		}
+		o.parts[name] = e
+		o.order = append(o.order, name)
+	}
+	return o, nil
+}
+
+// part unpacks a part, nil where there is none.
+func (o *office) part(name string) []byte {
+	e, ok := o.parts[name]
+	if !ok {
+		return nil
+	}
+	o.read[name] = true
+	b, err := o.w.read(e)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return b
+}
+
+// like lists the parts whose names begin and end so.
+func (o *office) like(prefix, suffix string) []string {
+	var out []string
+	for _, name := range o.order {
+		if strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// stray searches an entry outside the structure as a file of its own.
+func (o *office) stray(e entry) {
+	if b, err := o.w.read(e); len(b) > 0 {
+		o.w.file(o.f.in(e.name, b))
+	} else if err != nil && o.err == nil {
+		o.err = err
+	}
+}
+
+// text hands on one text of the document.
+func (o *office) text(place, body string) {
+	p := o.f.path
+	if place != "" {
+		p += "#" + place
+	}
+	o.w.text(Text{Text: detect.Text{Body: body, Title: o.f.name}, Where: Attachment, Path: p, First: true})
+}
+
+func (o *office) hidden(place, detail string) {
+	p := o.f.path
+	if place != "" {
+		p += "#" + place
+	}
+	o.w.out.Form(FormHidden, Attachment, p, detail)
+}
+
+// rest looks at everything that was not read as part of the document: embedded
+// files, macros, properties, drawings, and what does not belong.
+func (o *office) rest() error {
+	for _, name := range o.order {
+		if o.read[name] || o.parts[name].directory {
+			continue
+		}
+		if err := o.w.over(); err != nil {
+			return err
+		}
+		base := path.Base(name)
+		switch {
+		case strings.EqualFold(base, "vbaProject.bin"), strings.Contains(name, "macrosheets/"), strings.HasPrefix(name, "Basic/") && strings.HasSuffix(name, ".xml"):
+			if base != "script-lc.xml" && base != "script-lb.xml" {
+				o.w.out.Form(FormMacro, Attachment, o.f.path, base)
+			}
+		}
+		switch {
+		case strings.HasSuffix(name, ".xml"), strings.HasSuffix(name, ".rels"), strings.HasSuffix(name, ".vml"):
+			o.properties(name)
+		case strings.EqualFold(base, "vbaProject.bin"), strings.HasSuffix(base, ".bin") && !strings.Contains(name, "embeddings/"):
+			// printer settings and compiled macros hold no text of the document
+		default:
+			o.embedded(name)
+		}
+	}
+	if o.err != nil {
+		return o.err
+	}
+	if o.torn {
+		return errors.New("directory and entries differ")
+	}
+	return nil
+}
+
+func (o *office) embedded(name string) {
+	b := o.part(name)
+	if len(b) == 0 || kind.Silent(kind.Of(name, b)) {
+		return
+	}
+	o.w.file(o.f.in(name, b))
+}
+
+// properties searches the text and the targets of the smaller parts.
+func (o *office) properties(name string) {
+	if skipped(name) {
+		return
+	}
+	x := newXML(o.part(name))
+	var b strings.Builder
+	for {
+		switch x.next() {
+		case xmlEnd:
+			o.text(name, b.String())
+			return
+		case xmlChars:
+			if s := strings.TrimSpace(x.text); s != "" {
+				b.WriteString(s + "\n")
+			}
+		case xmlTag:
+			for _, a := range []string{"Target", "descr", "title", "name", "author"} {
+				if v := x.attr(a); v != "" && strings.ContainsAny(v, "@0123456789") && !strings.HasSuffix(v, ".xml") {
+					b.WriteString(v + "\n")
+				}
+			}
+			if x.name == "p" && x.closing {
+				b.WriteByte('\n')
+			}
+		}
+	}
+}
+
+// skipped parts describe formatting and hold nothing a person wrote.
+func skipped(name string) bool {
+	for _, s := range []string{"theme/", "styles.xml", "fontTable.xml", "webSettings.xml", "settings.xml", "calcChain.xml", "presProps.xml", "viewProps.xml",
+		"tableStyles.xml", "[Content_Types].xml", "slideLayouts/", "numbering.xml", "workbook.xml", "META-INF/", "manifest.rdf"} {
+		if strings.Contains(name, s) {
+			return true
+		}
+	}
+	return false
+}

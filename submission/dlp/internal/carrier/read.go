@@ -1,0 +1,90 @@
+package carrier
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// reader ends when the walk's time is over, so that a library that loops over
+// its input comes back.
+type reader struct {
+	*bytes.Reader
+	w *Walk
+	n int
+}
+
+func newReader(w *Walk, b []byte) *reader { return &reader{Reader: bytes.NewReader(b), w: w} }
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.tick(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+func (r *reader) ReadAt(p []byte, at int64) (int, error) {
+	if err := r.tick(); err != nil {
+		return 0, err
+	}
+	return r.Reader.ReadAt(p, at)
+}
+
+func (r *reader) tick() error {
+	if r.n++; r.n%256 == 0 {
+		return r.w.over()
+	}
+	return nil
+}
+
+// ratioFrom is the size from which the ratio of expanded to packed bytes counts:
+// small files may be very regular.
+const ratioFrom = 1 << 20
+
+// expand reads r to its end within the budget. packed is the size it expands
+// from, 0 when unknown. On error it returns what was read.
+func (w *Walk) expand(r io.Reader, packed int64) ([]byte, error) {
+	var b bytes.Buffer
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(buf)
+		b.Write(buf[:n])
+		w.expanded += int64(n)
+		size := int64(b.Len())
+		switch {
+		case size > w.limits.Part, w.expanded > w.limits.Expanded:
+			return b.Bytes(), errLarge
+		case packed > 0 && size > ratioFrom && size/packed > w.limits.Ratio:
+			return b.Bytes(), errLarge
+		case errors.Is(err, io.EOF):
+			return b.Bytes(), nil
+		case err != nil:
+			return b.Bytes(), err
+		}
+		if err := w.over(); err != nil {
+			return b.Bytes(), err
+		}
+	}
+}
+
+// cutPoint is the last line end before limit, or the last character.
+func cutPoint(s string, limit int) int {
+	if i := strings.LastIndexByte(s[limit/2:limit], '\n'); i >= 0 {
+		return limit/2 + i + 1
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return max(limit, 1)
+}
+
+func runeStart(s string) int {
+	for i := 0; i < len(s) && i < utf8.UTFMax; i++ {
+		if utf8.RuneStart(s[i]) {
+			return i
+		}
+	}
+	return 0
+}

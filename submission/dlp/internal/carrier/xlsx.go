@@ -1,0 +1,377 @@
+package carrier
+
+import (
+	"math"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
+)
+
+// workbook is what the sheets of a spreadsheet refer to.
+type workbook struct {
+	o       *office
+	strings []string
+	dates   []bool // by cell style
+	since04 bool   // days count from 1904
+}
+
+// xlsx reads a spreadsheet: every cell with its address, comments, headers and
+// footers, hidden sheets, rows and columns.
+func (w *Walk) xlsx(f file) error {
+	o, err := w.openOffice(f)
+	if err != nil {
+		return err
+	}
+	b := &workbook{o: o}
+	b.readStrings(o.part("xl/sharedStrings.xml"))
+	b.readStyles(o.part("xl/styles.xml"))
+	targets := b.relations(o.part("xl/_rels/workbook.xml.rels"))
+	sheets := b.sheets(o.part("xl/workbook.xml"), targets)
+	named := map[string]bool{}
+	for _, s := range sheets {
+		named[s.part] = true
+	}
+	for _, name := range o.like("xl/worksheets/", ".xml") {
+		if !named[name] && !strings.Contains(name, "/_rels/") {
+			sheets = append(sheets, sheetPart{name: strings.TrimSuffix(path.Base(name), ".xml"), part: name})
+		}
+	}
+	for _, s := range sheets {
+		if err := w.over(); err != nil {
+			return err
+		}
+		b.readSheet(s)
+	}
+	for _, name := range o.like("xl/comments", ".xml") {
+		o.text(strings.TrimSuffix(path.Base(name), ".xml"), xmlText(string(o.part(name))))
+		o.hidden(strings.TrimSuffix(path.Base(name), ".xml"), "comment")
+	}
+	for _, name := range o.like("xl/pivotCache/", ".xml") {
+		b.pivot(name)
+	}
+	return o.rest()
+}
+
+type sheetPart struct {
+	name, part string
+	hidden     bool
+}
+
+// relations maps the ids of the workbook to parts.
+func (b *workbook) relations(body []byte) map[string]string {
+	out := map[string]string{}
+	x := newXML(body)
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok == xmlTag && x.opens("Relationship") {
+			target := x.attr("Target")
+			if !strings.HasPrefix(target, "/") {
+				target = path.Join("xl", target)
+			}
+			out[x.attr("Id")] = strings.TrimPrefix(target, "/")
+		}
+	}
+	return out
+}
+
+func (b *workbook) sheets(body []byte, targets map[string]string) []sheetPart {
+	var out []sheetPart
+	x := newXML(body)
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok != xmlTag || x.closing {
+			continue
+		}
+		switch x.name {
+		case "workbookPr":
+			b.since04 = x.attr("date1904") == "1" || x.attr("date1904") == "true"
+		case "sheet":
+			out = append(out, sheetPart{name: x.attr("name"), part: targets[x.attr("id")], hidden: strings.Contains(strings.ToLower(x.attr("state")), "hidden")})
+		case "definedName":
+			b.o.text("", x.attr("name"))
+		}
+	}
+	return out
+}
+
+// readStrings reads the shared strings; phonetic hints (ふりがな) are searched
+// apart so that they do not tear names.
+func (b *workbook) readStrings(body []byte) {
+	x := newXML(body)
+	var s strings.Builder
+	inText, phonetic := false, 0
+	for n := 0; ; n++ {
+		if n%4096 == 0 && b.o.w.over() != nil {
+			b.o.err = errTime
+			return
+		}
+		switch x.next() {
+		case xmlEnd:
+			return
+		case xmlChars:
+			if inText && phonetic == 0 {
+				s.WriteString(x.text)
+			}
+			continue
+		}
+		switch x.name {
+		case "t":
+			inText = !x.closing && !x.empty
+		case "rPh":
+			phonetic += sign(x)
+		case "si":
+			if x.closing || x.empty {
+				b.strings = append(b.strings, s.String())
+				s.Reset()
+			}
+		}
+	}
+}
+
+func sign(x *xmlScanner) int {
+	switch {
+	case x.empty:
+		return 0
+	case x.closing:
+		return -1
+	}
+	return 1
+}
+
+// readStyles learns which cell styles show dates.
+func (b *workbook) readStyles(body []byte) {
+	custom := map[string]bool{}
+	x := newXML(body)
+	inCells := false
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok != xmlTag {
+			continue
+		}
+		switch x.name {
+		case "numFmt":
+			if !x.closing {
+				custom[x.attr("numFmtId")] = dateFormat(x.attr("formatCode"))
+			}
+		case "cellXfs":
+			inCells = !x.closing && !x.empty
+		case "xf":
+			if inCells && !x.closing {
+				id := x.attr("numFmtId")
+				n, _ := strconv.Atoi(id) // an id that is no number is no built-in date
+				b.dates = append(b.dates, custom[id] || n >= 14 && n <= 17 || n == 22 || n >= 27 && n <= 36 || n >= 50 && n <= 58)
+			}
+		}
+	}
+}
+
+// dateFormat: a format with year and day, outside quotes and brackets.
+func dateFormat(code string) bool {
+	var b strings.Builder
+	quoted, bracket := false, false
+	for _, r := range strings.ToLower(code) {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case r == '[':
+			bracket = true
+		case r == ']':
+			bracket = false
+		case !quoted && !bracket:
+			b.WriteRune(r)
+		}
+	}
+	s := b.String()
+	return strings.Contains(s, "d") && (strings.Contains(s, "y") || strings.Contains(s, "e") || strings.Contains(s, "m"))
+}
+
+// readSheet reads the cells of one sheet.
+func (b *workbook) readSheet(p sheetPart) {
+	body := b.o.part(p.part)
+	x := newXML(body)
+	s := newSheet(b.o.w, Text{Text: detect.Text{Title: b.o.f.name + " " + p.name}, Where: Attachment, Path: b.o.f.path, Sheet: p.name, Grid: true, First: true})
+	c := cellReader{book: b, sheet: s, row: -1}
+	for n := 0; ; n++ {
+		if n%4096 == 0 && b.o.w.over() != nil {
+			b.o.err = errTime
+			break
+		}
+		tok := x.next()
+		if tok == xmlEnd {
+			break
+		}
+		c.token(x, tok)
+	}
+	s.flush()
+	if c.footer.Len() > 0 {
+		b.o.text(p.name, c.footer.String())
+	}
+	if p.hidden && c.cells > 0 {
+		b.o.hidden(p.name, "hidden_sheet")
+	}
+	if c.hidden > 0 {
+		b.o.hidden(p.name, "hidden_rows_or_columns")
+	}
+}
+
+// cellReader follows the rows and cells of a sheet.
+type cellReader struct {
+	book     *workbook
+	sheet    *sheet
+	row, col int
+	kind     string
+	style    int
+	value    strings.Builder
+	inValue  bool
+	phonetic int
+	footer   strings.Builder
+	inFooter bool
+	cells    int
+	hidden   int
+	rowGone  bool
+	colGone  [][2]int
+}
+
+func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
+	if tok == xmlChars {
+		switch {
+		case c.inValue && c.phonetic == 0:
+			c.value.WriteString(x.text)
+		case c.inFooter:
+			c.footer.WriteString(x.text + "\n")
+		}
+		return
+	}
+	switch x.name {
+	case "row":
+		if !x.closing {
+			c.openRow(x)
+		}
+	case "col":
+		if !x.closing && (x.attr("hidden") == "1" || x.attr("hidden") == "true") {
+			from, _ := strconv.Atoi(x.attr("min")) // 0 hides nothing
+			to, _ := strconv.Atoi(x.attr("max"))
+			c.colGone = append(c.colGone, [2]int{from - 1, to - 1})
+		}
+	case "c":
+		if x.closing || x.empty {
+			c.closeCell()
+		}
+		if !x.closing {
+			c.openCell(x)
+		}
+	case "v", "t":
+		c.inValue = !x.closing && !x.empty
+	case "rPh":
+		c.phonetic += sign(x)
+	case "oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter":
+		c.inFooter = !x.closing && !x.empty
+	}
+}
+
+func (c *cellReader) openRow(x *xmlScanner) {
+	c.col = -1
+	c.row++
+	if n, err := strconv.Atoi(x.attr("r")); err == nil && n > 0 && n <= maxRows {
+		c.row = n - 1
+	}
+	c.rowGone = x.attr("hidden") == "1" || x.attr("hidden") == "true"
+}
+
+func (c *cellReader) openCell(x *xmlScanner) {
+	c.col++
+	if col, ok := columnOf(x.attr("r")); ok {
+		c.col = col
+	}
+	c.kind = x.attr("t")
+	c.style, _ = strconv.Atoi(x.attr("s")) // 0 is the default style
+	c.value.Reset()
+}
+
+func (c *cellReader) closeCell() {
+	value := c.value.String()
+	c.value.Reset()
+	if value == "" {
+		return
+	}
+	switch c.kind {
+	case "s":
+		n, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil || n < 0 || n >= len(c.book.strings) {
+			return
+		}
+		value = c.book.strings[n]
+	case "", "n":
+		value = c.book.number(value, c.style)
+	}
+	c.cells++
+	if c.rowGone || c.colHidden() {
+		c.hidden++
+	}
+	c.sheet.add(c.row, c.col, value)
+}
+
+func (c *cellReader) colHidden() bool {
+	for _, span := range c.colGone {
+		if c.col >= span[0] && c.col <= span[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// number shows a number as people see it: 1.23456789018E11 is a My Number, and
+// a day count with a date style is a date.
+func (b *workbook) number(value string, style int) string {
+	v, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return value
+	}
+	if style >= 0 && style < len(b.dates) && b.dates[style] && v > 0 && v < 2_958_466 {
+		return dayOf(v, b.since04).Format(time.DateOnly)
+	}
+	if v == math.Trunc(v) && math.Abs(v) < 1e18 {
+		return strconv.FormatInt(int64(v), 10)
+	}
+	return value
+}
+
+// dayOf turns the day count of a spreadsheet into a date.
+func dayOf(v float64, since04 bool) time.Time {
+	epoch := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC)
+	if since04 {
+		epoch = time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return epoch.AddDate(0, 0, int(v))
+}
+
+// columnOf reads the letters of B7.
+func columnOf(ref string) (int, bool) {
+	n := 0
+	for _, r := range ref {
+		if r >= 'A' && r <= 'Z' && n < 1<<20 {
+			n = n*26 + int(r-'A') + 1
+			continue
+		}
+		break
+	}
+	return n - 1, n > 0
+}
+
+// pivot searches the copy of the data that a pivot table keeps, even after its
+// sheet was deleted.
+func (b *workbook) pivot(name string) {
+	x := newXML(b.o.part(name))
+	var out strings.Builder
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok == xmlTag && !x.closing && (x.name == "s" || x.name == "n" || x.name == "d") {
+			if v := x.attr("v"); v != "" {
+				out.WriteString(v + "\n")
+			}
+		}
+	}
+	if out.Len() > 0 {
+		b.o.text("pivotCache", out.String())
+		b.o.hidden("pivotCache", "pivot_cache")
+	}
+}

@@ -1,0 +1,242 @@
+package carrier
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sekisho-mail/sekisho/internal/message"
+)
+
+// xmlScanner reads XML as a flat list of tags and texts. Office documents hold
+// hundreds of megabytes of it, and only names, a few attributes and text matter;
+// encoding/xml takes ten times as long. There are no entities beyond the five of
+// the standard and character references, so nothing can expand.
+type xmlScanner struct {
+	s    string
+	at   int
+	name string // local name of the current tag
+	tag  string // what stands between < and >, for attr
+	text string // text token, decoded
+
+	closing, empty bool
+}
+
+// newXML takes a document in UTF-8 or UTF-16.
+func newXML(b []byte) *xmlScanner {
+	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe || b[0] == 0xfe && b[1] == 0xff) {
+		return &xmlScanner{s: message.DecodeText(b, "utf-16")[0]}
+	}
+	head := string(b[:min(len(b), 200)])
+	if i := strings.Index(head, "encoding="); i >= 0 && strings.HasPrefix(head, "<?xml") {
+		label := strings.Trim(strings.SplitN(head[i+len("encoding="):]+" ", "?", 2)[0], "\"' >")
+		if !strings.EqualFold(label, "utf-8") && label != "" {
+			return &xmlScanner{s: message.DecodeText(b, label)[0]}
+		}
+	}
+	return &xmlScanner{s: strings.ToValidUTF8(string(b), "\uFFFD")}
+}
+
+type xmlToken int
+
+const (
+	xmlEnd xmlToken = iota
+	xmlTag
+	xmlChars
+)
+
+// next moves to the next tag or text.
+func (x *xmlScanner) next() xmlToken {
+	for x.at < len(x.s) {
+		if x.s[x.at] != '<' {
+			end := strings.IndexByte(x.s[x.at:], '<')
+			if end < 0 {
+				end = len(x.s) - x.at
+			}
+			x.text = unescape(x.s[x.at : x.at+end])
+			x.at += end
+			return xmlChars
+		}
+		rest := x.s[x.at:]
+		switch {
+		case strings.HasPrefix(rest, "<![CDATA["):
+			body, _ := x.skip(len("<![CDATA["), "]]>")
+			x.text = body
+			return xmlChars
+		case strings.HasPrefix(rest, "<!--"):
+			x.skip(4, "-->")
+		case strings.HasPrefix(rest, "<?"):
+			x.skip(2, "?>")
+		case strings.HasPrefix(rest, "<!"):
+			x.doctype()
+		default:
+			x.readTag()
+			return xmlTag
+		}
+	}
+	return xmlEnd
+}
+
+// skip passes over an opening of n bytes and everything up to end.
+func (x *xmlScanner) skip(n int, end string) (string, bool) {
+	rest := x.s[x.at+n:]
+	i := strings.Index(rest, end)
+	if i < 0 {
+		x.at = len(x.s)
+		return rest, false
+	}
+	x.at += n + i + len(end)
+	return rest[:i], true
+}
+
+// doctype passes over a declaration with its internal subset.
+func (x *xmlScanner) doctype() {
+	depth := 0
+	for ; x.at < len(x.s); x.at++ {
+		switch x.s[x.at] {
+		case '<', '[':
+			depth++
+		case ']':
+			depth--
+		case '>':
+			if depth--; depth <= 0 {
+				x.at++
+				return
+			}
+		}
+	}
+}
+
+func (x *xmlScanner) readTag() {
+	x.at++
+	start, quote := x.at, byte(0)
+	for ; x.at < len(x.s); x.at++ {
+		c := x.s[x.at]
+		if quote != 0 {
+			if c == quote {
+				quote = 0
+			}
+		} else if c == '"' || c == '\'' {
+			quote = c
+		} else if c == '>' {
+			break
+		}
+	}
+	x.tag = x.s[start:min(x.at, len(x.s))]
+	x.at = min(x.at+1, len(x.s))
+	x.closing = strings.HasPrefix(x.tag, "/")
+	x.empty = strings.HasSuffix(x.tag, "/")
+	name := strings.TrimPrefix(x.tag, "/")
+	if i := strings.IndexAny(name, " \t\r\n/"); i >= 0 {
+		name = name[:i]
+	}
+	x.name = name[strings.LastIndexByte(name, ':')+1:]
+}
+
+// opens says that the current tag opens an element of that name.
+func (x *xmlScanner) opens(name string) bool { return !x.closing && x.name == name }
+
+// closes says that the element ends here.
+func (x *xmlScanner) closes(name string) bool { return x.name == name && (x.closing || x.empty) }
+
+// attr is an attribute of the current tag by its local name.
+func (x *xmlScanner) attr(name string) string {
+	s := x.tag
+	for {
+		i := strings.Index(s, name)
+		if i < 0 {
+			return ""
+		}
+		before := byte(' ')
+		if i > 0 {
+			before = s[i-1]
+		}
+		s = s[i+len(name):]
+		rest := strings.TrimLeft(s, " \t\r\n")
+		if before != ' ' && before != ':' && before != '\n' && before != '\t' && before != '\r' || !strings.HasPrefix(rest, "=") {
+			continue
+		}
+		rest = strings.TrimLeft(rest[1:], " \t\r\n")
+		if rest == "" || rest[0] != '"' && rest[0] != '\'' {
+			return ""
+		}
+		end := strings.IndexByte(rest[1:], rest[0])
+		if end < 0 {
+			return ""
+		}
+		return unescape(rest[1 : 1+end])
+	}
+}
+
+// unescape decodes the references of XML.
+func unescape(s string) string {
+	i := strings.IndexByte(s, '&')
+	if i < 0 {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i >= 0 {
+		b.WriteString(s[:i])
+		s = s[i:]
+		end := strings.IndexByte(s[:min(len(s), 12)], ';')
+		if end < 0 {
+			b.WriteByte('&')
+			s = s[1:]
+		} else {
+			b.WriteString(reference(s[1:end], s[:end+1]))
+			s = s[end+1:]
+		}
+		i = strings.IndexByte(s, '&')
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+func reference(name, whole string) string {
+	switch name {
+	case "amp":
+		return "&"
+	case "lt":
+		return "<"
+	case "gt":
+		return ">"
+	case "quot":
+		return `"`
+	case "apos":
+		return "'"
+	case "nbsp":
+		return "\u00a0"
+	}
+	if !strings.HasPrefix(name, "#") {
+		return whole
+	}
+	digits, base := name[1:], 10
+	if strings.HasPrefix(digits, "x") || strings.HasPrefix(digits, "X") {
+		digits, base = digits[1:], 16
+	}
+	n, err := strconv.ParseUint(digits, base, 32)
+	if err != nil || n > utf8.MaxRune || !utf8.ValidRune(rune(n)) {
+		return "\uFFFD"
+	}
+	return string(rune(n))
+}
+
+// xmlText is all character data and attribute values of a document.
+func xmlText(s string) string {
+	x := &xmlScanner{s: s}
+	var b strings.Builder
+	for {
+		switch x.next() {
+		case xmlEnd:
+			return b.String()
+		case xmlChars:
+			if text := strings.TrimSpace(x.text); text != "" {
+				b.WriteString(text)
+				b.WriteByte('\n')
+			}
+		}
+	}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
