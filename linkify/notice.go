@@ -13,7 +13,10 @@ import (
 // character cannot come from a file name (see cleanName).
 const urlMark = "\x01"
 
-const maxNoticeName = 120 // characters of a file name shown in a notice
+const (
+	maxNoticeName  = 120 // characters of a file name shown in a notice
+	maxNoticeFiles = 50  // files named in a notice; the page shows all
+)
 
 // letterhead is what a notice says, in the order in which it says it.
 type letterhead struct {
@@ -33,8 +36,12 @@ const rule = "------------------------------------------------------------------
 func (h letterhead) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n", rule, h.lead())
-	for _, f := range h.files {
+	named, more := h.named()
+	for _, f := range named {
 		fmt.Fprintf(&b, "・%s（%s）\n", noticeName(f.Name), SizeText(f.Size))
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "・ほか%d件\n", more)
 	}
 	fmt.Fprintf(&b, "%s\n", urlMark)
 	for _, s := range h.facts() {
@@ -69,8 +76,12 @@ func (h letterhead) html() string {
 	var b strings.Builder
 	b.WriteString(`<div style="border:1px solid #767676;padding:12px;margin:0 0 16px 0;">` + "\n")
 	fmt.Fprintf(&b, "<p style=\"margin:0 0 8px 0;\">%s</p>\n<ul style=\"margin:0 0 8px 0;\">\n", h.lead())
-	for _, f := range h.files {
+	named, more := h.named()
+	for _, f := range named {
 		fmt.Fprintf(&b, "<li>%s（%s）</li>\n", html.EscapeString(noticeName(f.Name)), SizeText(f.Size))
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "<li>ほか%d件</li>\n", more)
 	}
 	fmt.Fprintf(&b, "</ul>\n<p style=\"margin:0 0 8px 0;\"><a href=\"%s\">%s</a></p>\n", urlMark, urlMark)
 	fmt.Fprintf(&b, "<p style=\"margin:0 0 8px 0;\">%s</p>\n", strings.Join(h.facts(), "<br>\n"))
@@ -83,8 +94,12 @@ func (h letterhead) html() string {
 func (h letterhead) english() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\nThe files attached to this mail can be downloaded from this page:\n", rule)
-	for i, f := range h.files {
+	named, more := h.named()
+	for i, f := range named {
 		fmt.Fprintf(&b, "- %s (%s)\n", asciiName(noticeName(f.Name), i+1), SizeText(f.Size))
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "- and %d more\n", more)
 	}
 	fmt.Fprintf(&b, "%s\nIt is open until %s. No registration is needed.\n", urlMark, englishDate(h.expires))
 	if h.access == AccessCode {
@@ -92,6 +107,14 @@ func (h letterhead) english() string {
 	}
 	fmt.Fprintf(&b, "If it does not open, please reply to this mail.\n%s\n", rule)
 	return b.String()
+}
+
+// named are the files that the notice lists, and how many it only counts.
+func (h letterhead) named() (files []File, more int) {
+	if len(h.files) <= maxNoticeFiles {
+		return h.files, 0
+	}
+	return h.files[:maxNoticeFiles], len(h.files) - maxNoticeFiles
 }
 
 func asciiName(name string, number int) string {
@@ -127,16 +150,16 @@ func cleanName(name string) string {
 		switch {
 		case invisible(r), r == '\uFFFD':
 			return -1
-		case unicode.IsSpace(r) && r != '\u3000':
+		case unicode.IsSpace(r) && r != '\u3000': // U+00A0 and its like
 			return ' '
 		}
 		return r
 	}, name)
-	name = strings.TrimLeft(strings.TrimSpace(name), ".")
-	if name == "" {
+	// A dot in front hides a file, one behind is dropped by Windows, and so hides the true ending.
+	if name = strings.Trim(name, ". \u3000"); name == "" {
 		return "attachment"
 	}
-	return strings.TrimSpace(shorten(name, 200))
+	return shorten(name, 200)
 }
 
 // invisible are characters that change how a line reads without being seen: controls, marks of direction,

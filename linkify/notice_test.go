@@ -53,6 +53,15 @@ func TestEnglishNoticeIsASCII(t *testing.T) {
 	}
 }
 
+func TestAThousandFilesDoNotBuryTheText(t *testing.T) {
+	n := head(t, AccessOpen, strings.Fields(strings.Repeat("図.png ", 1000))...).notice()
+	for _, text := range []string{n.Text, n.HTML, n.English} {
+		if lines := strings.Count(text, "\n"); lines > 70 || !strings.Contains(text, "950") {
+			t.Errorf("%d lines:\n%s", lines, text)
+		}
+	}
+}
+
 func TestFileNamesCannotBreakOutOfTheNotice(t *testing.T) {
 	n := head(t, AccessOpen, `<img src=x onerror=alert(1)>.pdf`, `"><b onclick="x">`, "a\r\nwww.evil.example\x01.txt").
 		notice().fill("https://files.corp.example/d/T?a&b")
@@ -79,6 +88,7 @@ func TestCleanNames(t *testing.T) {
 		`C:\Users\a\報告.xlsx`:              "報告.xlsx",
 		".htaccess":                       "htaccess",
 		"":                                "attachment",
+		"report.exe. .":                   "report.exe",
 		"...":                             "attachment",
 		"a\r\nSet-Cookie: x":              "aSet-Cookie: x",
 		"invoice\u202efdp.exe":            "invoicefdp.exe",
@@ -99,6 +109,8 @@ func TestCleanNames(t *testing.T) {
 func FuzzCleanName(f *testing.F) {
 	f.Add("見積書.pdf")
 	f.Add("a/..\\..\u202e\x00.")
+	f.Add(".        .")
+	f.Add("a.exe. .")
 	f.Fuzz(func(t *testing.T, name string) {
 		got := cleanName(name)
 		if got == "" || len([]rune(got)) > 200 || strings.ContainsAny(got, "/\\\r\n\x00\x01") || strings.HasPrefix(got, ".") {
