@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
@@ -89,17 +90,15 @@ func (c *Config) validateOrganization() {
 	c.domains("organization.domains", o.Domains)
 	c.oneOf("organization.language", o.Language, "ja", "en")
 	c.oneOf("organization.holidays", o.Holidays, "jp", "none")
-	if _, err := c.Calendar(); err != nil && (o.Holidays == "jp" || o.Holidays == "none") {
-		path := "organization.company_holidays"
-		if strings.HasPrefix(err.Error(), "time zone") {
-			path = "organization.time_zone"
-		}
-		c.file.Add(path, "%v", err)
+	if _, err := time.LoadLocation(o.TimeZone); err != nil {
+		c.file.Add("organization.time_zone", "there is no time zone %q; write for example Asia/Tokyo", o.TimeZone)
+	} else if _, err := c.Calendar(); err != nil && (o.Holidays == "jp" || o.Holidays == "none") {
+		c.file.Add("organization.company_holidays", "%v", err)
 	}
 	for i, a := range c.Administrators {
 		c.address(fmt.Sprintf("administrators[%d]", i), a)
 	}
-	if c.Notices.From != "" {
+	if c.file.Has("notices.from") {
 		c.address("notices.from", c.Notices.From)
 	}
 }
@@ -159,7 +158,7 @@ func (c *Config) validateSource(i int) {
 		c.file.Add(path+".require_header", "require_header needs a name and either value_file (a secret) or value (a tenant id)")
 	}
 	switch {
-	case s.Kind != "networks" && h.Name == "":
+	case (s.Kind == "exchange_online" || s.Kind == "google_workspace") && h.Name == "":
 		c.file.Add(path, "%s shares its addresses and certificates with all its customers: require_header must prove that the mail is yours", s.Kind)
 	case s.Kind == "networks" && len(s.Networks) == 0 && h.ValueFile == "":
 		c.file.Add(path, "the source needs networks, or a secret in require_header; anybody could use it")
@@ -222,9 +221,13 @@ func (c *Config) validateWeb() {
 	c.listener("web.listen", c.Web.Listen)
 	c.listener("portal.listen", c.Portal.Listen)
 	c.pair("web.tls", c.Web.TLS)
-	c.pair("portal.tls", c.Portal.TLS)
+	if c.Portal.TLS != c.Web.TLS {
+		c.pair("portal.tls", c.Portal.TLS)
+	}
 	c.webURL("base_url", c.BaseURL)
-	c.webURL("portal.url", c.Portal.URL)
+	if c.file.Has("portal.url") {
+		c.webURL("portal.url", c.Portal.URL)
+	}
 	if c.Portal.Listen != "" && !c.file.Has("portal.url") {
 		c.file.Add("portal", "portal.listen needs portal.url: what the links in mails start with")
 	}
