@@ -230,3 +230,27 @@ func (ps pieces) ReadAt(p []byte, off int64) (n int, err error) {
 	}
 	return n, io.EOF
 }
+
+// States are all states a recipient can have, in the order of its way.
+func States() []State {
+	return []State{Received, Held, Delayed, Sending, Deferred, Sent, Failed, Refused, Cancelled, Rejected, Expired}
+}
+
+// Counts gives the number of recipients in each state that is not an end.
+func (q *Queue) Counts(ctx context.Context) (counts map[State]int64, err error) {
+	err = q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		counts = map[State]int64{}
+		for _, s := range States() {
+			if s.Ended() {
+				continue
+			}
+			var n int64
+			if err := tx.QueryRow(`SELECT COUNT(*) FROM recipient WHERE state = $1`, string(s)).Scan(&n); err != nil {
+				return fmt.Errorf("count %s: %w", s, err)
+			}
+			counts[s] = n
+		}
+		return nil
+	})
+	return counts, err
+}

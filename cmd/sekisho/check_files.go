@@ -5,8 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/holdqueue/relay"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/seal"
 	"github.com/sekisho-mail/sekisho/internal/yamlfile"
@@ -118,7 +119,7 @@ var located = regexp.MustCompile(`(?m)^(?:[^:\n]+: )?(/[^:\n]+):(\d+): (.*)$`)
 
 func checkUsers(_ context.Context, k *checkup) {
 	path := k.c.Submission.Auth.UsersFile
-	_, err := submission.OpenUsers(path, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	_, err := submission.OpenUsers(path, slog.New(slog.DiscardHandler))
 	switch {
 	case err == nil:
 		k.ok("submission.auth.users_file", "%s", path)
@@ -167,7 +168,7 @@ func checkSecrets(_ context.Context, k *checkup) {
 	for i, s := range k.c.Submission.Gateway.Sources {
 		secrets[fmt.Sprintf("submission.gateway.sources[%d].require_header.value_file", i)] = s.RequireHeader.ValueFile
 	}
-	for _, path := range slices.Sorted(mapKeys(secrets)) {
+	for _, path := range slices.Sorted(maps.Keys(secrets)) {
 		if secrets[path] == "" {
 			continue
 		}
@@ -177,22 +178,13 @@ func checkSecrets(_ context.Context, k *checkup) {
 		}
 		k.private(path, secrets[path])
 	}
-	if k.c.DKIM != nil && k.c.DKIM.KeyFile != "" {
-		if _, err := os.ReadFile(k.c.DKIM.KeyFile); err != nil {
-			k.fail("dkim.key_file", "cannot read %s: %s", k.c.DKIM.KeyFile, plainError(err))
-		} else {
-			k.private("dkim.key_file", k.c.DKIM.KeyFile)
+	if d := k.c.DKIM; d != nil && d.KeyFile != "" && d.Selector != "" {
+		if _, err := relay.LoadSigner(d.Selector, d.Domains, d.KeyFile); err != nil {
+			k.fail("dkim", "%v", err)
+			return
 		}
-	}
-}
-
-func mapKeys(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for key := range m {
-			if !yield(key) {
-				return
-			}
-		}
+		k.private("dkim.key_file", d.KeyFile)
+		k.ok("dkim", "signs as %s for %s", d.Selector, strings.Join(d.Domains, ", "))
 	}
 }
 

@@ -10,14 +10,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/smtp"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/holdqueue/relay"
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
 )
@@ -122,103 +123,51 @@ func writeAndRead(ctx context.Context, store blob.Store) error {
 	return nil
 }
 
-// checkRelay speaks with the next hop up to the point where a mail would begin.
+// checkRelay signs in to the next hop with the very code that delivers.
 func checkRelay(ctx context.Context, k *checkup) {
 	r := k.c.Relay
 	if r.Host == "" {
 		return // reported with the configuration
 	}
-	said, err := k.c.greetRelay(ctx)
+	if r.TLS != "required" {
+		k.warn("relay.tls", "%s: mail may travel in clear to the next hop", r.TLS)
+	}
+	hop, err := k.c.nextHop()
+	if err == nil {
+		err = hop.Check(ctx)
+	}
 	if err != nil {
 		k.fail("relay", "%s: %v", r.Host, err)
 		return
 	}
-	if r.TLS != "required" {
-		k.warn("relay.tls", "%s: mail may travel in clear to the next hop", r.TLS)
-	}
-	k.ok("relay", "%s answers, %s", r.Host, strings.Join(said, ", "))
+	k.ok("relay", "%s answers%s", r.Host, k.c.relayShown())
 }
 
-// greetRelay gives what the next hop offers that we need of it.
-func (c *Config) greetRelay(ctx context.Context) (said []string, err error) {
-	host, port, err := net.SplitHostPort(c.Relay.Host)
-	if err != nil {
+func (c *Config) nextHop() (*relay.Relay, error) {
+	o := relay.Options{Host: c.Relay.Host, Hostname: c.Relay.Hostname, TLS: relay.TLS(c.Relay.TLS), Username: c.Relay.Username}
+	var err error
+	if o.Roots, err = certPool(c.Relay.CAFile); err != nil {
 		return nil, err
 	}
-	roots, err := certPool(c.Relay.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	settings := &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.Relay.Host)
-	if err != nil {
-		return nil, fmt.Errorf("cannot connect: %w", err)
-	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if port == "465" {
-		conn = tls.Client(conn, settings)
-		said = append(said, "TLS with a valid certificate")
-	}
-	client, err := smtp.NewClient(conn, host)
-	if err != nil {
-		return nil, fmt.Errorf("no SMTP greeting: %w", err)
-	}
-	defer client.Close()
-	if err := client.Hello(c.Relay.Hostname); err != nil {
-		return nil, fmt.Errorf("EHLO: %w", err)
-	}
-	if port != "465" && c.Relay.TLS != "none" {
-		if said, err = c.startTLS(client, settings, said); err != nil {
+	if c.Relay.PasswordFile != "" {
+		if o.Password, err = readSecret(c.Relay.PasswordFile); err != nil {
 			return nil, err
 		}
 	}
-	return c.signInRelay(client, host, said)
+	o.Logger = slog.New(slog.DiscardHandler)
+	return relay.New(o)
 }
 
-func (c *Config) startTLS(client *smtp.Client, settings *tls.Config, said []string) ([]string, error) {
-	if ok, _ := client.Extension("STARTTLS"); !ok {
-		if c.Relay.TLS == "required" {
-			return nil, errors.New("it offers no STARTTLS, and relay.tls is required")
-		}
-		return append(said, "no STARTTLS"), nil
-	}
-	if c.Relay.TLS == "opportunistic" {
-		settings.InsecureSkipVerify = true // what opportunistic means
-	}
-	if err := client.StartTLS(settings); err != nil {
-		return nil, fmt.Errorf("STARTTLS: %w", err)
-	}
+// relayShown is what a successful sign-in has proved.
+func (c *Config) relayShown() string {
+	var shown string
 	if c.Relay.TLS == "required" {
-		return append(said, "STARTTLS with a valid certificate"), nil
+		shown += ", its certificate is valid"
 	}
-	return append(said, "STARTTLS"), nil
-}
-
-// signInRelay tries the password: a wrong one is best found here.
-func (c *Config) signInRelay(client *smtp.Client, host string, said []string) ([]string, error) {
-	for _, extension := range []string{"8BITMIME", "SMTPUTF8", "DSN"} {
-		if ok, _ := client.Extension(extension); !ok {
-			said = append(said, "no "+extension)
-		}
+	if c.Relay.Username != "" {
+		shown += ", it accepts the password"
 	}
-	if c.Relay.Username == "" {
-		return said, client.Quit()
-	}
-	password, err := readSecret(c.Relay.PasswordFile)
-	if err != nil {
-		return nil, err
-	}
-	ok, mechanisms := client.Extension("AUTH")
-	if !ok {
-		return nil, errors.New("it offers no AUTH, and relay.username is given")
-	}
-	if !strings.Contains(" "+mechanisms+" ", " PLAIN ") {
-		return append(said, "AUTH "+mechanisms+" (password not tried)"), client.Quit()
-	}
-	if err := client.Auth(smtp.PlainAuth("", c.Relay.Username, password, host)); err != nil {
-		return nil, fmt.Errorf("it refuses the user name or password: %w", err)
-	}
-	return append(said, "it accepts the password"), client.Quit()
+	return shown
 }
 
 // certPool is the system's, or that of a file; nil is the system's.

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // a machine without zone files still knows the organization's time
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
@@ -70,6 +71,12 @@ func (c *Config) listener(path, value string) {
 	}
 }
 
+func (c *Config) listeners(path string, values []string) {
+	for i, v := range values {
+		c.listener(fmt.Sprintf("%s[%d]", path, i), v)
+	}
+}
+
 var domainName = regexp.MustCompile(`^\.?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
 func (c *Config) domains(path string, domains []string) {
@@ -117,11 +124,9 @@ func (c *Config) validateSubmission() {
 	if !domainName.MatchString(strings.ToLower(s.Hostname)) {
 		c.file.Add("submission.hostname", "submission.hostname %q is no host name; it stands in the greeting and in Received", s.Hostname)
 	}
-	for key, list := range map[string][]string{"listen": s.Listen, "listen_tls": s.ListenTLS, "gateway.listen": s.Gateway.Listen} {
-		for i, l := range list {
-			c.listener(fmt.Sprintf("submission.%s[%d]", key, i), l)
-		}
-	}
+	c.listeners("submission.listen", s.Listen)
+	c.listeners("submission.listen_tls", s.ListenTLS)
+	c.listeners("submission.gateway.listen", s.Gateway.Listen)
 	c.pair("submission.tls", s.TLS)
 	if s.MaxMessageBytes < 64<<10 || s.MaxMessageBytes > 2<<30 {
 		c.file.Add("submission.max_message_bytes", "max_message_bytes must lie between 64KiB and 2GiB")

@@ -16,10 +16,20 @@ import (
 
 // commands is the whole command line.
 type commands struct {
+	Serve   ServeCmd   `cmd:"" help:"Run the service."`
+	Demo    DemoCmd    `cmd:"" help:"Run the whole product in a throw-away directory, with sample people and mails."`
+	Check   CheckCmd   `cmd:"" help:"Look for every mistake in configuration, policy and environment."`
+	Queue   QueueCmd   `cmd:"" help:"See and steer waiting mail, also without the identity provider."`
+	User    UserCmd    `cmd:"" help:"Who may submit: the built-in user file."`
+	Audit   AuditCmd   `cmd:"" help:"Prove the audit log untouched, or export it."`
 	Scan    ScanCmd    `cmd:"" help:"Inspect mails and documents without sending them."`
 	Rewrite RewriteCmd `cmd:"" help:"Print a mail as one recipient would get it."`
-	Check   CheckCmd   `cmd:"" help:"Look for every mistake in configuration, policy and environment."`
 	Policy  PolicyCmd  `cmd:"" help:"Validate, test and show policies."`
+	Backup  BackupCmd  `cmd:"" help:"Make a consistent copy while running (not available yet)."`
+	Restore RestoreCmd `cmd:"" help:"Bring a backup back (not available yet)."`
+	Migrate MigrateCmd `cmd:"" help:"Move to PostgreSQL or S3 (not available yet)."`
+	Bench   BenchCmd   `cmd:"" help:"Measure this machine (not available yet)."`
+	Version VersionCmd `cmd:"" help:"Print version, commit, Go and SQLite."`
 	ReadPDF ReadPDFCmd `cmd:"" name:"read-pdf" hidden:""`
 }
 

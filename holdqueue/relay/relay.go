@@ -27,14 +27,13 @@ const (
 	TLSNone          TLS = "none"          // in clear; for a next hop on the same machine
 )
 
-// implicitPort is where TLS begins with the connection (RFC 8314).
-const implicitPort = "465"
-
 // Options describe the next hop.
 type Options struct {
 	Host     string // HOST:PORT
 	Hostname string // our name, for EHLO
 	TLS      TLS    // "" is TLSRequired
+	// Implicit begins TLS with the connection instead of STARTTLS; it is so on port 465 in any case (RFC 8314).
+	Implicit bool
 	// Roots verify the certificate; nil means the system's.
 	Roots *x509.CertPool
 	// Username and Password sign in, over TLS only. Both may be empty.
@@ -87,7 +86,7 @@ type Relay struct {
 
 // New checks the options. It connects to nothing.
 func New(o Options) (*Relay, error) {
-	host, _, err := net.SplitHostPort(o.Host)
+	host, port, err := net.SplitHostPort(o.Host)
 	if err != nil || host == "" {
 		return nil, fmt.Errorf("relay host %q is not HOST:PORT", o.Host)
 	}
@@ -104,6 +103,7 @@ func New(o Options) (*Relay, error) {
 	if o.Username != "" && o.TLS != TLSRequired {
 		return nil, errors.New("relay with a password needs tls: required")
 	}
+	o.Implicit = o.TLS != TLSNone && (o.Implicit || port == "465")
 	if o.Connections <= 0 {
 		o.Connections = 8
 	}

@@ -32,9 +32,8 @@ type session struct {
 var errNoTLS = errors.New("the next hop offers no STARTTLS, and relay.tls is required")
 
 func (r *Relay) dial(ctx context.Context) (*session, error) {
-	_, port, _ := net.SplitHostPort(r.options.Host)
 	switch {
-	case port == implicitPort && r.options.TLS != TLSNone:
+	case r.options.Implicit:
 		return r.dialWith(ctx, r.implicitTLS)
 	case r.options.TLS == TLSNone:
 		return r.dialWith(ctx, r.inClear)

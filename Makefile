@@ -1,0 +1,48 @@
+# Sekisho: everything a newcomer needs is `make demo`, everything a developer needs is `make test`.
+SHELL   := /bin/bash
+TAGS    := sqlite_omit_load_extension netgo osusergo
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.stampVersion=$(VERSION) -X main.stampCommit=$(COMMIT) -linkmode external -extldflags -static
+GO      := go
+export GOFLAGS := -buildvcs=false
+export CGO_ENABLED := 1
+FUZZTIME ?= 3s
+
+.PHONY: help build demo check test test-all test-fixtures bench fuzz lint tools clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## one static binary: ./bin/sekisho
+	@mkdir -p bin
+	$(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/sekisho ./cmd/sekisho
+
+demo: build ## the whole product in a throw-away directory (ARGS="--delay 1m --bind 192.0.2.7")
+	@./bin/sekisho demo $(ARGS)
+
+check: ## format, vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w'; exit 1; }
+	$(GO) vet -tags '$(TAGS)' ./...
+
+tools: ## what the tests need: Debian packages (root or sudo) and real servers built from their modules
+	@./tools/install
+
+test: tools check build ## every test
+	$(GO) test -tags '$(TAGS)' -timeout 20m ./...
+
+test-all: test ## and the slow ones: the MinIO server itself
+	SEKISHO_TEST_MINIO=1 $(GO) test -tags '$(TAGS)' -timeout 30m -count 1 ./internal/blob/
+
+test-fixtures: tools build ## public mails and documents of FIXTURES=DIR through the whole product
+	@test -n "$(FIXTURES)" || { echo 'make test-fixtures FIXTURES=DIR'; exit 2; }
+	$(GO) test -tags '$(TAGS) fixtures' -timeout 40m -count 1 -v ./tools/fixtures/ -fixtures '$(abspath $(FIXTURES))'
+
+bench: tools build ## the benchmark table
+	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@./tools/fuzz $(FUZZTIME)
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/internal/message"
+	"github.com/sekisho-mail/sekisho/linkify"
+	"github.com/sekisho-mail/sekisho/submission/dlp"
+	"github.com/sekisho-mail/sekisho/submission/policy"
+)
+
+// This file carries things between the queue, which knows no content, and the packages that do.
+
+// kept is what stays with a recipient: the verdict of the policy and what notices need beside it. Members are
+// added, never renamed: mails accepted by an older version are still held.
+type kept struct {
+	policy.RecipientVerdict
+	Attachments int  `json:"attachments,omitempty"`
+	HideSubject bool `json:"hide_subject,omitempty"` // something was found in it
+	Uninspected bool `json:"uninspected,omitempty"`  // inspection as a whole came to nothing
+}
+
+func keptOf(r *holdqueue.Recipient) (k kept, err error) {
+	if len(r.Verdict) == 0 {
+		return k, nil
+	}
+	if err := json.Unmarshal(r.Verdict, &k); err != nil {
+		return k, fmt.Errorf("read verdict of %s: %w", r.ID, err)
+	}
+	return k, nil
+}
+
+// inspect is the queue's Inspect.
+func (h *house) inspect(ctx context.Context, m *holdqueue.Message, body holdqueue.Body) (holdqueue.Inspection, error) {
+	raw, err := readBody(body)
+	if err != nil {
+		return holdqueue.Inspection{}, err
+	}
+	i := h.eyes()
+	found := i.Inspect(ctx, envelopeOf(m), raw)
+	if err := ctx.Err(); err != nil {
+		return holdqueue.Inspection{}, fmt.Errorf("inspect: %w", err)
+	}
+	return encode(m, found, found.Message == nil)
+}
+
+// eyes is the inspector with today's people.
+func (h *house) eyes() *Inspector {
+	i := *h.inspector.Load()
+	i.Book = h.roster.Book()
+	return &i
+}
+
+// poison is the queue's Poison: administrators decide about what could not be inspected or sent as planned.
+func (h *house) poison(m *holdqueue.Message, cause error) holdqueue.Inspection {
+	code, ja, en := "uninspected", "内容を確認できなかったため、管理者の確認が必要です", "it could not be inspected, so an administrator has to decide"
+	if errors.Is(cause, linkify.ErrCannotLink) {
+		code, ja, en = "cannot_link", "添付ファイルをリンクに置き換えられません（署名・暗号化など）", "an attachment cannot be replaced by a link (signed or encrypted)"
+	}
+	found := h.eyes().Uninspected(envelopeOf(m), code, ja, en)
+	out, err := encode(m, found, code == "uninspected")
+	if err != nil {
+		// Marshalling our own types does not fail; were it to, the mail is held without a reason, never sent.
+		h.log.Error("reason of a hold not kept", "message", m.ID, "error", err)
+		return holdqueue.Inspection{Decisions: slices.Repeat([]holdqueue.Decision{{Action: holdqueue.ActionHold}}, len(m.Recipients))}
+	}
+	return out
+}
+
+func envelopeOf(m *holdqueue.Message) Envelope {
+	e := Envelope{Person: m.Person, Source: m.Source, Automatic: m.Automatic, At: m.AcceptedAt}
+	for _, r := range m.Recipients {
+		e.Recipients = append(e.Recipients, r.Address)
+	}
+	return e
+}
+
+func readBody(body holdqueue.Body) ([]byte, error) {
+	raw := make([]byte, body.Size())
+	if _, err := io.ReadFull(io.NewSectionReader(body, 0, body.Size()), raw); err != nil {
+		return nil, fmt.Errorf("read mail: %w", err)
+	}
+	return raw, nil
+}
+
+func encode(m *holdqueue.Message, found Inspection, blind bool) (holdqueue.Inspection, error) {
+	report, err := json.Marshal(found.Report)
+	if err != nil {
+		return holdqueue.Inspection{}, fmt.Errorf("encode report: %w", err)
+	}
+	out := holdqueue.Inspection{Report: report}
+	if len(found.Verdict.Recipients) != len(m.Recipients) {
+		return out, fmt.Errorf("%d verdicts for %d recipients", len(found.Verdict.Recipients), len(m.Recipients))
+	}
+	hide := inSubject(found.Report)
+	for i, v := range found.Verdict.Recipients {
+		k := kept{RecipientVerdict: v, Attachments: len(found.Facts.Attachments), HideSubject: hide, Uninspected: blind}
+		d := holdqueue.Decision{Action: actions[v.Action], Delay: v.Delay}
+		if v.Link != nil {
+			d.Bundle = m.Recipients[i].ID // a link of its own travels alone
+		}
+		if d.Verdict, err = json.Marshal(k); err != nil {
+			return out, fmt.Errorf("encode verdict: %w", err)
+		}
+		out.Decisions = append(out.Decisions, d)
+	}
+	return out, nil
+}
+
+var actions = map[policy.Action]holdqueue.Action{
+	policy.Send: holdqueue.ActionSend, policy.Delay: holdqueue.ActionSend,
+	policy.Hold: holdqueue.ActionHold, policy.Refuse: holdqueue.ActionRefuse,
+}
+
+// inSubject says whether anything was found in the subject: then no notice repeats it.
+func inSubject(r *dlp.Report) bool {
+	if r == nil {
+		return false
+	}
+	return slices.ContainsFunc(r.Findings, func(f dlp.Finding) bool {
+		return slices.ContainsFunc(f.Matches, func(m dlp.Match) bool { return m.Where == dlp.InHeader })
+	})
+}
+
+func uninspected(rs []*holdqueue.Recipient) bool {
+	return slices.ContainsFunc(rs, func(r *holdqueue.Recipient) bool {
+		k, err := keptOf(r)
+		return err != nil || k.Uninspected
+	})
+}
+
+// approvalVerdict is what the approval desk must know of a recipient's verdict.
+func approvalVerdict(_ *holdqueue.Message, r *holdqueue.Recipient) (approval.Verdict, error) {
+	k, err := keptOf(r)
+	if err != nil {
+		return approval.Verdict{}, err
+	}
+	v := approval.Verdict{
+		Rules: k.Rules, Transforms: k.Transforms, HideSubject: k.HideSubject, Attachments: k.Attachments,
+		Expire: approval.Period{BusinessDays: k.Expire.BusinessDays, BusinessHours: k.Expire.BusinessHours, Duration: k.Expire.Duration},
+	}
+	for _, s := range k.Stages {
+		v.Stages = append(v.Stages, approval.Stage{Approvers: s.Approvers, Quorum: s.Quorum})
+	}
+	for _, r := range k.Reasons {
+		v.Reasons = append(v.Reasons, approval.Reason{Rule: r.Rule, Code: r.Code, JA: r.JA, EN: r.EN})
+	}
+	return v, nil
+}
+
+// prepare is the queue's Prepare: the bytes one bundle of recipients gets.
+func (h *house) prepare(ctx context.Context, m *holdqueue.Message, to []*holdqueue.Recipient, body holdqueue.Body) (holdqueue.Body, error) {
+	k, err := keptOf(to[0])
+	if err != nil {
+		return nil, err
+	}
+	if k.Link == nil || len(to) != 1 {
+		return body, nil
+	}
+	select {
+	case h.preparing <- struct{}{}:
+		defer func() { <-h.preparing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	raw, err := readBody(body)
+	if err != nil {
+		return nil, err
+	}
+	out := h.queue.Spool()
+	err = h.links.Prepare(ctx, out, linkMail(m, raw), linkRecipient(to[0], k))
+	if err != nil {
+		out.Discard()
+		if errors.Is(err, linkify.ErrCannotLink) || errors.Is(err, linkify.ErrChanged) {
+			return nil, fmt.Errorf("%w: %w", holdqueue.ErrMustHold, err)
+		}
+		return nil, err
+	}
+	rewritten, err := out.Body()
+	if err == nil {
+		err = body.Close()
+	}
+	return rewritten, err
+}
+
+func linkMail(m *holdqueue.Message, raw []byte) linkify.Mail {
+	l := linkify.Mail{ID: m.ID, Person: m.Person, Subject: m.Meta.Subject, AcceptedAt: m.AcceptedAt, Raw: raw}
+	if len(m.Meta.From) > 0 {
+		l.From = m.Meta.From[0]
+	}
+	if head, err := message.Parse(raw); err == nil {
+		if from, _ := message.Addresses(head.Root.Get("From")); len(from) > 0 {
+			l.FromName = from[0].Name
+		}
+	}
+	return l
+}
+
+func linkRecipient(r *holdqueue.Recipient, k kept) linkify.Recipient {
+	return linkify.Recipient{
+		ID: r.ID, Address: mailaddr.Address(r.Address),
+		Terms: linkify.Terms{Access: linkify.Access(k.Link.Access), Over: k.Link.Over, Life: time.Duration(k.Link.Expire)},
+		// A person saw the reason and let it go as it is.
+		AsIs: k.Action == policy.Hold,
+	}
+}

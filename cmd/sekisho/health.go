@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/metric"
+	"github.com/sekisho-mail/sekisho/linkify"
+)
+
+// floor is the free space below which no mail is taken: what is accepted must still be releasable, and SQLite
+// cannot even delete on a full disk.
+const floor = 256 << 20
+
+// room says why no mail can be stored now.
+func (h *house) room() error {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(h.config.DataDir, &s); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	if free := s.Bavail * uint64(s.Bsize); free < floor {
+		return fmt.Errorf("data_dir has only %d MiB free, %d are kept", free>>20, floor>>20)
+	}
+	return nil
+}
+
+// ready says everything that is wrong with taking mail and bringing it on its way.
+func (h *house) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var wrong []error
+	for name, look := range map[string]func(context.Context) error{
+		"database": h.db.Ready, "files": h.blobs.Ready, "disk": func(context.Context) error { return h.room() },
+		"relay": h.relayReady,
+	} {
+		if err := look(ctx); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// watchReadiness tells the administrators when mail cannot be taken or brought on its way.
+func (h *house) watchReadiness(ctx context.Context) error {
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for bad := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := h.ready(ctx)
+		if err == nil || ctx.Err() != nil {
+			bad = 0
+			continue
+		}
+		h.log.Error("not ready", "error", err)
+		if bad++; bad != 2 { // a restart of the next hop is no news
+			continue
+		}
+		if err := h.desk.RaiseAlarm(ctx, approval.CauseNotReady, err.Error()); err != nil {
+			h.log.Error("alarm not raised", "error", err)
+		}
+	}
+}
+
+// watchPolicy takes over a changed policy file; one with mistakes changes nothing and the log says so.
+func (h *house) watchPolicy(ctx context.Context) error {
+	path := h.config.Policy.File
+	if path == "" {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	taken, last := fileStamp(path), fileStamp(path)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now := fileStamp(path)
+		if now == taken || now != last { // two looks must agree: it may still be being written
+			last = now
+			continue
+		}
+		taken = now
+		if err := h.loadInspector(); err != nil {
+			h.log.Error("policy not taken over; the old one stays in force", "error", err)
+			if err := h.desk.RaiseAlarm(ctx, "policy_file", "the changed policy file has mistakes: run sekisho check"); err != nil {
+				h.log.Error("alarm not raised", "error", err)
+			}
+			continue
+		}
+		h.log.Info("policy reread")
+	}
+}
+
+func fileStamp(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "missing"
+	}
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+}
+
+// scheduleSweeps makes the daily look for stored files that nothing refers to due, unless it already is.
+func (h *house) scheduleSweeps(ctx context.Context) error {
+	return h.db.Write(ctx, func(tx *db.Tx) error {
+		return h.queue.Schedule(tx, linkify.WorkSweep, linkify.SweepAll, tx.Now().Add(time.Hour))
+	})
+}
+
+// register adds what the metrics listener shows of the queue.
+func (h *house) register(r *metric.Registry) {
+	r.Gauge("ready", "1 when mail can be taken and sent on.", nil, func(set func(float64, ...string)) {
+		if h.ready(context.Background()) == nil {
+			set(1)
+		} else {
+			set(0)
+		}
+	})
+	r.Gauge("recipients", "Recipients that have not ended, by state.", []string{"state"}, func(set func(float64, ...string)) {
+		counts, err := h.queue.Counts(context.Background())
+		if err != nil {
+			return // the scrape shows a gap, and ready shows why
+		}
+		for state, n := range counts {
+			set(float64(n), string(state))
+		}
+	})
+}

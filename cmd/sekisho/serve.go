@@ -1,0 +1,363 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/internal/metric"
+	"github.com/sekisho-mail/sekisho/submission"
+	"github.com/sekisho-mail/sekisho/web"
+	"github.com/sekisho-mail/sekisho/web/signin"
+	"github.com/sekisho-mail/sekisho/web/words"
+	"golang.org/x/sync/errgroup"
+)
+
+// ServeCmd is the service.
+type ServeCmd struct {
+	Config string `short:"c" required:"" placeholder:"FILE" help:"Configuration file."`
+}
+
+// Help is shown below the flags.
+func (ServeCmd) Help() string {
+	return `Runs the service until SIGTERM: takes mail, inspects, delays, asks and relays, and
+serves the pages. Mail that is being accepted or sent when the signal comes is
+finished first. Run "sekisho check" before.`
+}
+
+// Run serves.
+func (s *ServeCmd) Run(ctx context.Context, out *Streams) error {
+	c, err := LoadConfig(s.Config)
+	if err != nil {
+		return err
+	}
+	h, err := openHouse(ctx, c, out.Program, newLog(c.Log, out))
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return h.serve(ctx, nil)
+}
+
+func newLog(c LogConf, out *Streams) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "text" {
+		return slog.New(slog.NewTextHandler(out.Err, o))
+	}
+	return slog.New(slog.NewJSONHandler(out.Err, o))
+}
+
+// serve starts every loop and listener. ready, when given, is told the addresses once all of them answer.
+func (h *house) serve(ctx context.Context, ready func(*reached)) error {
+	if err := h.queue.SweepSpool(); err != nil {
+		return err
+	}
+	if err := h.loadInspector(); err != nil {
+		return err
+	}
+	sender, err := h.newSender()
+	if err != nil {
+		return err
+	}
+	h.queue.Sender, h.queue.Retry = sender, retry
+	d, err := h.openDoors(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.scheduleSweeps(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.queue.Run(ctx) })
+	g.Go(func() error { return h.audit.Run(ctx) })
+	g.Go(func() error { return h.roster.Run(ctx, h.desk.PeopleFileBad) })
+	g.Go(func() error { return h.watchPolicy(ctx) })
+	g.Go(func() error { return h.watchReadiness(ctx) })
+	g.Go(func() error { return d.gate.Run(ctx) })
+	g.Go(func() error { return d.smtp.Run(ctx) })
+	for _, p := range d.pages {
+		g.Go(func() error { return p.run(ctx) })
+	}
+	h.log.Info("serving", "version", version(), "submission", fmt.Sprint(d.smtp.Addresses()), "web", d.at.Web, "portal", d.at.Portal)
+	if ready != nil {
+		ready(d.at)
+	}
+	return g.Wait()
+}
+
+// reached is where the doors are, with the ports that were free.
+type reached struct {
+	Submission, SubmissionTLS, Gateway string
+	Web, Portal                        string
+}
+
+// doors are the listeners, bound and not yet answering.
+type doors struct {
+	smtp  *submission.Server
+	gate  *signin.Gate
+	pages []*pages
+	at    *reached
+}
+
+func (h *house) openDoors(ctx context.Context) (*doors, error) {
+	d := &doors{at: &reached{}}
+	var err error
+	if d.smtp, err = h.newSubmission(); err != nil {
+		return nil, err
+	}
+	if err := d.smtp.Bind(ctx); err != nil {
+		return nil, err
+	}
+	at := d.smtp.Addresses()
+	d.at.Submission, d.at.SubmissionTLS, d.at.Gateway = first(at.Submission), first(at.SubmissionTLS), first(at.Gateway)
+	if d.gate, err = h.newGate(); err != nil {
+		return nil, err
+	}
+	deps, err := h.webDeps(d.gate)
+	if err != nil {
+		return nil, err
+	}
+	staff, err := web.Staff(deps)
+	if err != nil {
+		return nil, err
+	}
+	portal, err := web.Portal(deps)
+	if err != nil {
+		return nil, err
+	}
+	c := h.config
+	if c.Portal.Listen == "" {
+		staff = beside(staff, portal)
+	} else if err := d.open(c.Portal.Listen, c.Portal.TLS, portal, &d.at.Portal, h.log); err != nil {
+		return nil, fmt.Errorf("portal.listen: %w", err)
+	}
+	if err := d.open(c.Web.Listen, c.Web.TLS, staff, &d.at.Web, h.log); err != nil {
+		return nil, fmt.Errorf("web.listen: %w", err)
+	}
+	if c.Portal.Listen == "" {
+		d.at.Portal = d.at.Web
+	}
+	if c.Metrics.Listen != "" {
+		var at string
+		registry := metric.New(version())
+		h.register(registry)
+		if err := d.open(c.Metrics.Listen, TLSFiles{}, registry.Handler(), &at, h.log); err != nil {
+			return nil, fmt.Errorf("metrics.listen: %w", err)
+		}
+	}
+	return d, nil
+}
+
+// beside lets the portal answer on the staff listener, for companies with one address: only /d/ goes there.
+func beside(staff, portal http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/d/") {
+			portal.ServeHTTP(w, r)
+			return
+		}
+		staff.ServeHTTP(w, r)
+	})
+}
+
+func first(addresses []net.Addr) string {
+	if len(addresses) == 0 {
+		return ""
+	}
+	return addresses[0].String()
+}
+
+// pages is one HTTP server on its listener.
+type pages struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+func (d *doors) open(listen string, files TLSFiles, handler http.Handler, at *string, log *slog.Logger) error {
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	*at = l.Addr().String()
+	if files.Given() {
+		conf, err := submission.ReloadingTLS(files.CertFile, files.KeyFile)
+		if err != nil {
+			l.Close()
+			return err
+		}
+		conf.NextProtos = []string{"h2", "http/1.1"}
+		l = tls.NewListener(l, conf)
+	}
+	d.pages = append(d.pages, &pages{server: web.NewServer(handler, log.With("part", "web")), listener: l})
+	return nil
+}
+
+func (p *pages) run(ctx context.Context) error {
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		// Downloads under way get a moment; their readers resume where they stopped.
+		last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err := p.server.Shutdown(last)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = p.server.Close()
+		}
+		stopped <- err
+	})
+	err := p.server.Serve(p.listener)
+	if errors.Is(err, http.ErrServerClosed) && !stop() {
+		return <-stopped
+	}
+	return err
+}
+
+func (h *house) newSubmission() (*submission.Server, error) {
+	c := h.config.Submission
+	o := submission.Options{
+		Hostname: c.Hostname, Listen: c.Listen, ListenTLS: c.ListenTLS, Gateway: c.Gateway.Listen,
+		People: whose{h.roster}, Keys: h.keys, Room: h.room, ClientInReceived: c.ClientInReceived, Log: h.log.With("part", "submission"),
+		Limits: submission.Limits{MessageBytes: int64(c.MaxMessageBytes), Recipients: c.MaxRecipients},
+		Begin:  func(ctx context.Context) (submission.Draft, error) { return h.queue.Begin(ctx) },
+	}
+	users, err := submission.OpenUsers(c.Auth.UsersFile, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	o.Verify = users.Verify
+	if c.TLS.Given() {
+		if o.TLS, err = submission.ReloadingTLS(c.TLS.CertFile, c.TLS.KeyFile); err != nil {
+			return nil, fmt.Errorf("submission.tls: %w", err)
+		}
+	}
+	if o.Zone, err = time.LoadLocation(h.config.Organization.TimeZone); err != nil {
+		return nil, err
+	}
+	for _, s := range c.Gateway.Sources {
+		source, err := gatewaySource(s)
+		if err != nil {
+			return nil, err
+		}
+		o.Sources = append(o.Sources, source)
+	}
+	return submission.New(o)
+}
+
+func gatewaySource(s SourceConf) (submission.Source, error) {
+	out := submission.Source{Name: s.Name, Kind: submission.Kind(s.Kind), Senders: s.Senders, Owner: mailaddr.Address(s.Owner)}
+	for _, n := range s.Networks {
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			return out, fmt.Errorf("gateway source %s: %w", s.Name, err)
+		}
+		out.Networks = append(out.Networks, p)
+	}
+	if s.RequireHeader.Name == "" {
+		return out, nil
+	}
+	value := s.RequireHeader.Value
+	if file := s.RequireHeader.ValueFile; file != "" {
+		secret, err := secretFile(file)
+		if err != nil {
+			return out, fmt.Errorf("gateway source %s: %w", s.Name, err)
+		}
+		value = secret
+	}
+	out.Header = &submission.RequiredHeader{Name: s.RequireHeader.Name, Value: value, Public: s.RequireHeader.ValueFile == ""}
+	return out, nil
+}
+
+// secretFile reads a secret; the line end that editors put there is none of it.
+func secretFile(path string) (string, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	secret := strings.TrimRight(string(raw), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("secret file %s is empty", path)
+	}
+	return secret, nil
+}
+
+// whose answers the submission server from the people file of the day.
+type whose struct{ roster *approval.Roster }
+
+func (w whose) Whose(a mailaddr.Address) (mailaddr.Address, bool) {
+	p, ok := w.roster.Book().ByAddress(a)
+	if !ok {
+		return "", false
+	}
+	return p.Address, true
+}
+
+// MaySend: somebody with a password who is not in the people file is at least himself.
+func (w whose) MaySend(person, from mailaddr.Address) bool {
+	book := w.roster.Book()
+	p, ok := book.ByAddress(person)
+	if !ok {
+		return from != "" && person.Key() == from.Key()
+	}
+	if from == "" {
+		for _, pattern := range p.SendAs {
+			if pattern == "*" {
+				return true
+			}
+		}
+		return false
+	}
+	return book.MaySendAs(p, from)
+}
+
+func (h *house) newGate() (*signin.Gate, error) {
+	c := h.config.OIDC
+	o := signin.OIDC{
+		Issuer: c.Issuer, ClientID: c.ClientID, PersonClaim: c.PersonClaim, RolesClaim: c.RolesClaim, Scopes: c.Scopes,
+		MaxAge: time.Duration(c.MaxAge),
+		Roles:  map[signin.Role][]string{signin.Admin: c.Roles.Admin, signin.Approver: c.Roles.Approver, signin.Auditor: c.Roles.Auditor},
+	}
+	var err error
+	if c.ClientSecretFile != "" {
+		if o.ClientSecret, err = secretFile(c.ClientSecretFile); err != nil {
+			return nil, fmt.Errorf("oidc.client_secret_file: %w", err)
+		}
+	}
+	if o.Client, err = clientTrusting(c.CAFile); err != nil {
+		return nil, fmt.Errorf("oidc.ca_file: %w", err)
+	}
+	return signin.New(signin.Options{OIDC: o, DB: h.db, Keys: h.keys, People: h.roster.Book, BaseURL: mustURL(h.config.BaseURL),
+		Log: h.log.With("part", "signin")})
+}
+
+func (h *house) webDeps(gate *signin.Gate) (web.Deps, error) {
+	c := h.config
+	zone, err := time.LoadLocation(c.Organization.TimeZone)
+	if err != nil {
+		return web.Deps{}, err
+	}
+	d := web.Deps{
+		DB: h.db, Queue: h.queue, Approval: h.desk, People: h.roster.Book, Links: h.links, Audit: h.audit, Gate: gate, Keys: h.keys,
+		Company: web.Company{Name: c.Organization.Name, Domains: c.Organization.Domains, Language: words.Lang(c.Organization.Language), Zone: zone},
+		BaseURL: mustURL(c.BaseURL), PortalURL: mustURL(c.Portal.URL), Ready: h.ready, Version: version(), Log: h.log.With("part", "web"),
+	}
+	for _, n := range c.Web.TrustedProxies {
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			return d, fmt.Errorf("web.trusted_proxies: %w", err)
+		}
+		d.Proxies = append(d.Proxies, p)
+	}
+	return d, nil
+}

@@ -1,0 +1,291 @@
+package relay
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+)
+
+// hop is a next hop that misbehaves as told. It speaks to real sockets; what a well-behaved server does is
+// tested against Postfix.
+type hop struct {
+	offers []string // beyond the greeting of EHLO
+	pair   *tls.Certificate
+	// say gives the answer to a command line, or to the places GREETING, STARTTLS2 (the handshake), BODY (after
+	// 354, before reading) and DOT. "" is the usual answer. "drop" closes the connection, "stall" says nothing.
+	say func(place string) string
+
+	listener net.Listener
+	ended    chan struct{}
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	lines    []string // every command line seen
+	mails    []string // every mail that ended in a dot, as on the wire without the dot
+	partial  []string // every mail that did not
+	conns    int
+}
+
+func newHop(t *testing.T, h *hop) *hop {
+	t.Helper()
+	var err error
+	if h.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	h.ended = make(chan struct{})
+	t.Cleanup(func() {
+		close(h.ended)
+		h.listener.Close()
+		h.wg.Wait()
+	})
+	h.wg.Go(func() {
+		for {
+			conn, err := h.listener.Accept()
+			if err != nil {
+				return
+			}
+			h.mu.Lock()
+			h.conns++
+			h.mu.Unlock()
+			h.wg.Go(func() {
+				defer conn.Close()
+				stop := make(chan struct{})
+				defer close(stop)
+				go func() {
+					select {
+					case <-h.ended:
+						conn.Close()
+					case <-stop:
+					}
+				}()
+				h.serve(conn)
+			})
+		}
+	})
+	return h
+}
+
+func (h *hop) address() string { return h.listener.Addr().String() }
+
+func (h *hop) answer(conn net.Conn, place, usual string) bool {
+	text := usual
+	if h.say != nil {
+		if said := h.say(place); said != "" {
+			text = said
+		}
+	}
+	switch text {
+	case "drop":
+		return false
+	case "stall":
+		<-h.ended
+		return false
+	}
+	_, err := io.WriteString(conn, text+"\r\n")
+	return err == nil && !strings.HasPrefix(text, "421")
+}
+
+func (h *hop) serve(conn net.Conn) {
+	if !h.answer(conn, "GREETING", "220 hop.example ESMTP") {
+		return
+	}
+	r := bufio.NewReader(conn)
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		line = strings.TrimRight(line, "\r\n")
+		h.mu.Lock()
+		h.lines = append(h.lines, line)
+		h.mu.Unlock()
+		verb, _, _ := strings.Cut(line, " ")
+		switch strings.ToUpper(verb) {
+		case "EHLO":
+			if !h.answer(conn, line, h.ehlo(conn)) {
+				return
+			}
+		case "STARTTLS":
+			if !h.answer(conn, line, "220 go ahead") {
+				return
+			}
+			if h.pair == nil || h.say != nil && strings.HasPrefix(h.say(line), "4") {
+				continue
+			}
+			protected := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*h.pair}})
+			if protected.Handshake() != nil {
+				return
+			}
+			conn, r = protected, bufio.NewReader(protected)
+		case "DATA":
+			if !h.data(conn, r, line) {
+				return
+			}
+		case "QUIT":
+			h.answer(conn, line, "221 bye")
+			return
+		default:
+			if !h.answer(conn, line, "250 ok") {
+				return
+			}
+		}
+	}
+}
+
+func (h *hop) ehlo(conn net.Conn) string {
+	text := []string{"hop.example"}
+	for _, offer := range h.offers {
+		if _, protected := conn.(*tls.Conn); !protected || offer != "STARTTLS" {
+			text = append(text, offer)
+		}
+	}
+	var b strings.Builder
+	for i, line := range text {
+		mark := "-"
+		if i == len(text)-1 {
+			mark = " "
+		}
+		fmt.Fprintf(&b, "250%s%s", mark, line)
+		if i < len(text)-1 {
+			b.WriteString("\r\n")
+		}
+	}
+	return b.String()
+}
+
+func (h *hop) data(conn net.Conn, r *bufio.Reader, line string) bool {
+	if h.say != nil && h.say(line) != "" {
+		return h.answer(conn, line, "")
+	}
+	if !h.answer(conn, line, "354 go on") {
+		return false
+	}
+	if h.say != nil && h.say("BODY") != "" {
+		return h.answer(conn, "BODY", "")
+	}
+	var mail bytes.Buffer
+	for {
+		l, err := r.ReadBytes('\n')
+		if bytes.Equal(l, []byte(".\r\n")) {
+			break
+		}
+		mail.Write(l)
+		if err != nil {
+			h.mu.Lock()
+			h.partial = append(h.partial, mail.String())
+			h.mu.Unlock()
+			return false
+		}
+	}
+	h.mu.Lock()
+	h.mails = append(h.mails, mail.String())
+	h.mu.Unlock()
+	return h.answer(conn, "DOT", "250 2.0.0 Ok: queued as 4F2A")
+}
+
+func (h *hop) seen() (lines, mails, partial []string, conns int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append(lines, h.lines...), append(mails, h.mails...), append(partial, h.partial...), h.conns
+}
+
+// told returns the lines that begin so.
+func (h *hop) told(prefix string) (found []string) {
+	lines, _, _, _ := h.seen()
+	for _, line := range lines {
+		if strings.HasPrefix(line, prefix) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+var everything = []string{"8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "SIZE 10000000"}
+
+// relayTo makes a relay in clear with short timeouts.
+func relayTo(t *testing.T, h *hop, change ...func(*Options)) *Relay {
+	t.Helper()
+	o := Options{
+		Host: h.address(), Hostname: "mail.corp.example", TLS: TLSNone,
+		Timeouts: Timeouts{Connect: 3 * time.Second, Command: 3 * time.Second, Data: time.Second, Dot: 3 * time.Second},
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	r, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.closeIdle(time.Time{}) })
+	return r
+}
+
+const plainMail = "From: alice@corp.example\r\nSubject: hello\r\n\r\nline\r\n.dot\r\n..dots\r\nend\r\n"
+
+// outgoing is a mail from alice; the dot is always allowed.
+func outgoing(raw string, to ...string) *holdqueue.Outgoing {
+	out := &holdqueue.Outgoing{
+		Attempt: "attempt", Message: &holdqueue.Message{ID: "message"}, From: "alice@corp.example",
+		Body: strings.NewReader(raw), Size: int64(len(raw)),
+		BeforeDot: func(context.Context) error { return nil },
+	}
+	for _, address := range to {
+		out.Recipients = append(out.Recipients, &holdqueue.Recipient{ID: address, Address: mailaddr.Address(address)})
+	}
+	return out
+}
+
+func wantSent(t *testing.T, results []holdqueue.Result) {
+	t.Helper()
+	for i, r := range results {
+		if r.Err != nil {
+			t.Errorf("recipient %d: %v", i, r.Err)
+		}
+	}
+}
+
+// outcome is a result in short: "sent", or the kind, the codes and "uncertain".
+func outcome(r holdqueue.Result) string {
+	e := r.Err
+	if e == nil {
+		return "sent"
+	}
+	kind := "permanent"
+	if e.Temporary {
+		kind = "temporary"
+	}
+	text := strings.TrimSpace(fmt.Sprintf("%s %d %s", kind, e.Code, e.Enhanced))
+	if e.Uncertain {
+		text += " uncertain"
+	}
+	return text
+}
+
+func outcomes(results []holdqueue.Result) (all []string) {
+	for _, r := range results {
+		all = append(all, outcome(r))
+	}
+	return all
+}
+
+// on answers lines with a prefix in a fixed way.
+func on(rules ...string) func(string) string {
+	return func(place string) string {
+		for i := 0; i < len(rules); i += 2 {
+			if strings.HasPrefix(place, rules[i]) {
+				return rules[i+1]
+			}
+		}
+		return ""
+	}
+}
