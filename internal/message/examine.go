@@ -62,6 +62,7 @@ func (m *Message) examine() {
 // bareCR lists carriage returns alone. Where one stands before a boundary or a
 // structural field, readers that end lines there see other parts.
 func (m *Message) bareCR() {
+	quiet := false
 	for at := 0; ; {
 		i := bytes.IndexByte(m.Raw[at:], '\r')
 		if i < 0 {
@@ -74,7 +75,10 @@ func (m *Message) bareCR() {
 		}
 		rest := m.Raw[at:min(len(m.Raw), at+8)]
 		risky := bytes.HasPrefix(rest, []byte("--")) || strings.EqualFold(string(rest), "content-")
-		m.note(Anomaly{Code: "bare_cr", Detail: "a carriage return alone", Offset: at - 1, Ambiguous: risky})
+		if risky || !quiet {
+			m.note(Anomaly{Code: "bare_cr", Detail: "a carriage return alone", Offset: at - 1, Ambiguous: risky})
+		}
+		quiet = quiet || !risky
 	}
 }
 

@@ -57,9 +57,9 @@ type Message struct {
 	Root      *Part
 	Anomalies []Anomaly
 
-	seen   map[string]bool // codes already listed
-	parts  int             // so far, all levels and decoded copies together
-	budget int64           // bytes of decoded copies that may still be split
+	seen   map[kind]bool // kinds already listed
+	parts  int           // so far, all levels and decoded copies together
+	budget int64         // bytes of decoded copies that may still be split
 }
 
 // Part is one node of the tree: the message itself, a part of a multipart, or
@@ -162,17 +162,20 @@ func (m *Message) Ambiguous() bool {
 	return false
 }
 
+// kind tells anomalies apart for MaxAnomalies.
+type kind struct {
+	code      string
+	ambiguous bool
+}
+
 // note lists an anomaly, within MaxAnomalies; the first of a code always is.
 func (m *Message) note(a Anomaly) {
-	key := a.Code
-	if a.Ambiguous {
-		key += "!"
-	}
+	key := kind{a.Code, a.Ambiguous}
 	if len(m.Anomalies) >= MaxAnomalies && m.seen[key] {
 		return
 	}
 	if m.seen == nil {
-		m.seen = make(map[string]bool)
+		m.seen = make(map[kind]bool)
 	}
 	m.seen[key] = true
 	m.Anomalies = append(m.Anomalies, a)

@@ -134,7 +134,6 @@ type base64Shape struct {
 	after   int  // letters after padding
 	gap     bool // a blank line inside a group of four
 	uneven  int  // lines, before the last, that end inside a group
-	lines   int
 }
 
 // minHidden is the number of letters below which nothing can hide in what a
@@ -149,34 +148,36 @@ func (s base64Shape) clean() bool {
 
 func scanBase64(body []byte) base64Shape {
 	var s base64Shape
-	padded, fresh, open, gap := false, true, false, false
-	for _, c := range body {
-		switch v := sextetOf[c]; {
-		case v < 64:
-			if open { // the line before ended inside a group
-				s.uneven, open = s.uneven+1, false
+	padded, fresh, gap := false, true, false
+	for i := 0; i < len(body); i++ {
+		start := i
+		for i < len(body) && sextetOf[body[i]] < 64 {
+			i++
+		}
+		if run := i - start; run > 0 {
+			if fresh && s.letters%4 != 0 && !padded {
+				s.uneven++ // the line before ended inside a group
 			}
 			s.gap = s.gap || gap
 			if padded {
-				s.after++
+				s.after += run
 			}
 			if s.garbage > 0 {
-				s.mixed++
+				s.mixed += run
 			}
-			s.letters++
+			s.letters += run
 			fresh = false
-		case v == isNewline:
-			if fresh && s.letters%4 != 0 && !padded {
-				gap = true
-			}
-			if !fresh {
-				s.lines++
-				open = s.letters%4 != 0 && !padded
-			}
+		}
+		if i == len(body) {
+			break
+		}
+		switch sextetOf[body[i]] {
+		case isNewline:
+			gap = gap || fresh && s.letters%4 != 0 && !padded
 			fresh = true
-		case v == isPadding:
+		case isPadding:
 			padded, fresh = true, false
-		case v == isGarbage:
+		case isGarbage:
 			s.garbage++
 		}
 	}
@@ -244,11 +245,13 @@ func brokenQP(body []byte) int {
 			i += 3
 			continue
 		}
-		end, _ := line(body, i)
-		if len(bytes.TrimRight(body[i+1:min(end, i+200)], " \t")) > 0 {
+		i++
+		for n := 0; n < 76 && i < len(body) && (body[i] == ' ' || body[i] == '\t' || body[i] == '\r'); n++ {
+			i++
+		}
+		if i < len(body) && body[i] != '\n' {
 			broken++
 		}
-		i++
 	}
 	return broken
 }

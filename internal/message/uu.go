@@ -15,11 +15,14 @@ func decodeUU(body []byte) []byte {
 	return data
 }
 
+// maxBegins bounds the lines that look like the beginning of a file and are none.
+const maxBegins = 1000
+
 // uuBlocks finds the files that stand uuencoded in a text, at most limit. Old
 // mail programs show them as attachments.
 func uuBlocks(body []byte, limit int) []Reading {
 	var out []Reading
-	for at := 0; at < len(body) && len(out) < limit; {
+	for at, tries := 0, 0; at < len(body) && len(out) < limit && tries < maxBegins; tries++ {
 		if !bytes.HasPrefix(body[at:], []byte("begin ")) && !bytes.HasPrefix(body[at:], []byte("begin-base64 ")) {
 			i := bytes.Index(body[at:], []byte("\nbegin"))
 			if i < 0 {
