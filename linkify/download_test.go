@@ -18,8 +18,8 @@ import (
 )
 
 func TestDownloadGivesTheBytesThatWereAttached(t *testing.T) {
-	for _, size := range []int{0, 1, 65536 - bindingLen, 65536, 65537, 1_000_003} {
-		each(t, func(t *testing.T, d *desk) {
+	each(t, func(t *testing.T, d *desk) {
+		for _, size := range []int{0, 1, 65536 - bindingLen, 65536, 65537, 1_000_003} {
 			m := d.mail(letterTo(pdf(size)))
 			token, v := d.sent(m, to(bob, AccessOpen)), browser()
 			f := d.landing(token, v).Files[0]
@@ -29,8 +29,8 @@ func TestDownloadGivesTheBytesThatWereAttached(t *testing.T) {
 			if l := d.only(m); l.Taken != 1 || l.FirstTaken.IsZero() {
 				t.Fatalf("size %d: %+v", size, l)
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestAFileCountsOnceWhenTheUnionIsWhole(t *testing.T) {
@@ -256,9 +256,10 @@ func TestDamageInTheStoreIsNeverServed(t *testing.T) {
 			}
 		},
 	}
-	for name, harm := range damage {
-		t.Run(name, func(t *testing.T) {
-			each(t, func(t *testing.T, d *desk) {
+	each(t, func(t *testing.T, office *desk) {
+		for name, harm := range damage {
+			t.Run(name, func(t *testing.T) {
+				d := newDesk(t, office.db, office.clock)
 				ctx := context.Background()
 				// Two mails with files of one size, so that an exchange cannot be told by the size.
 				first, second := d.mail(letterTo(pdf(100_000))), d.mail(letterTo(bytes.Repeat([]byte("x"), 100_000)))
@@ -286,8 +287,8 @@ func TestDamageInTheStoreIsNeverServed(t *testing.T) {
 					t.Fatal("a damaged file counts as taken")
 				}
 			})
-		})
-	}
+		}
+	})
 }
 
 // bigObjects are the files of the store that hold the PDFs.

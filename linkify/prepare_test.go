@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/mail"
 	"os"
@@ -61,11 +62,12 @@ func (b *brokenStore) Adopt(ctx context.Context, key, path string) error {
 }
 
 func TestPrepareBeginsAnewAfterACrashWhileStoring(t *testing.T) {
-	for _, then := range []bool{false, true} {
-		for _, at := range []int{1, 2} {
-			each(t, func(t *testing.T, d *desk) {
+	each(t, func(t *testing.T, office *desk) {
+		for _, c := range []brokenStore{{fail: 1}, {fail: 2}, {fail: 1, then: true}, {fail: 2, then: true}} {
+			t.Run(fmt.Sprintf("%d %v", c.fail, c.then), func(t *testing.T) {
+				d := newDesk(t, office.db, office.clock)
 				m, r := d.mail(letterTo(pdf(100_000))), to(bob, AccessOpen)
-				d.o.Blobs = &brokenStore{Store: d.store, fail: at, then: then}
+				d.o.Blobs = &brokenStore{Store: d.store, fail: c.fail, then: c.then}
 				if err := d.Prepare(context.Background(), io.Discard, m, r); err == nil {
 					t.Fatal("Prepare succeeded without its store")
 				}
@@ -90,7 +92,7 @@ func TestPrepareBeginsAnewAfterACrashWhileStoring(t *testing.T) {
 				}
 			})
 		}
-	}
+	})
 }
 
 func (d *desk) objects() (n int) {
