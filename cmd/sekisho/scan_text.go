@@ -25,7 +25,9 @@ func (s scanned) write(w io.Writer) error {
 		b.WriteString("  " + p.green("nothing found") + "\n")
 	}
 	for _, f := range s.report.Findings {
-		s.finding(&b, p, f)
+		if !s.listedBelow(f) {
+			s.finding(&b, p, f)
+		}
 	}
 	for _, u := range s.report.Uninspectable {
 		path := u.Path
@@ -39,6 +41,11 @@ func (s scanned) write(w io.Writer) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// listedBelow: what could not be read has lines of its own.
+func (s scanned) listedBelow(f dlp.Finding) bool {
+	return len(s.report.Uninspectable) > 0 && (f.Detector == dlp.DetectorUninspectable || f.Detector == dlp.DetectorEncrypted)
 }
 
 func (s scanned) finding(b *bytes.Buffer, p paint, f dlp.Finding) {

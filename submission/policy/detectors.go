@@ -10,8 +10,9 @@ type kind struct {
 	contact bool
 	// public: never a reason for a code by itself.
 	public bool
-	// form: a finding about the shape of the mail, told in its own sentence.
-	form bool
+	// A finding about the form of the mail is told in a sentence of its own,
+	// with its count.
+	sentenceJA, sentenceEN string
 }
 
 // kinds are the detectors of the contract that have a fixed name.
@@ -35,19 +36,33 @@ var kinds = map[string]kind{
 	"date_of_birth":           {ja: "生年月日", en: "date of birth"},
 	"us.ssn":                  {ja: "米国社会保障番号", en: "US social security number"},
 	"uk.nino":                 {ja: "英国国民保険番号", en: "UK national insurance number"},
-	"encrypted": {form: true, ja: "暗号化されていて中を確認できないものが %d 件あります",
-		en: "%d encrypted part(s) could not be looked into"},
-	"executable": {form: true, ja: "実行できるファイルが %d 件あります", en: "%d executable file(s)"},
-	"macro":      {form: true, ja: "マクロを含むファイルが %d 件あります", en: "%d file(s) with macros"},
-	"mismatched_type": {form: true, ja: "拡張子と中身が合わないファイルが %d 件あります",
-		en: "%d file(s) whose extension does not fit the content"},
-	"ambiguous_mime": {form: true, ja: "メールの構造が二通りに読めるため、受け取る人に見えるものを確認しきれません（%d 箇所）",
-		en: "the structure can be read in two ways, so what the recipient sees could not be checked (%d place(s))"},
-	"uninspectable": {form: true, ja: "中を確認できないものが %d 件あります", en: "%d part(s) could not be inspected"},
-	"hidden_content": {form: true, ja: "隠れた内容（非表示のシートやコメントなど）が %d 件あります",
-		en: "%d place(s) with hidden content"},
-	"tnef":    {form: true, ja: "Outlook 独自形式（winmail.dat）が %d 件あります", en: "%d winmail.dat part(s)"},
-	"malware": {form: true, ja: "ウイルスとみられるファイルが %d 件あります", en: "%d file(s) that look like malware"},
+	"encrypted": {ja: "暗号化", en: "encrypted",
+		sentenceJA: "暗号化されていて中を確認できないものが %d 件あります",
+		sentenceEN: "%d encrypted part(s) could not be looked into"},
+	"executable": {ja: "実行ファイル", en: "executable",
+		sentenceJA: "実行できるファイルが %d 件あります",
+		sentenceEN: "%d executable file(s)"},
+	"macro": {ja: "マクロ", en: "macro",
+		sentenceJA: "マクロを含むファイルが %d 件あります",
+		sentenceEN: "%d file(s) with macros"},
+	"mismatched_type": {ja: "拡張子と中身の不一致", en: "type and content differ",
+		sentenceJA: "拡張子と中身が合わないファイルが %d 件あります",
+		sentenceEN: "%d file(s) whose extension does not fit the content"},
+	"ambiguous_mime": {ja: "二通りに読める構造", en: "ambiguous structure",
+		sentenceJA: "メールの構造が二通りに読めるため、受け取る人に見えるものを確認しきれません（%d 箇所）",
+		sentenceEN: "the structure can be read in two ways, so what the recipient sees could not be checked (%d place(s))"},
+	"uninspectable": {ja: "確認できないもの", en: "not inspected",
+		sentenceJA: "中を確認できないものが %d 件あります",
+		sentenceEN: "%d part(s) could not be inspected"},
+	"hidden_content": {ja: "隠れた内容", en: "hidden content",
+		sentenceJA: "隠れた内容（非表示のシートやコメントなど）が %d 件あります",
+		sentenceEN: "%d place(s) with hidden content"},
+	"tnef": {ja: "winmail.dat", en: "winmail.dat",
+		sentenceJA: "Outlook 独自形式（winmail.dat）が %d 件あります",
+		sentenceEN: "%d winmail.dat part(s)"},
+	"malware": {ja: "ウイルス", en: "malware",
+		sentenceJA: "ウイルスとみられるファイルが %d 件あります",
+		sentenceEN: "%d file(s) that look like malware"},
 }
 
 // families are the detectors named by the company or by gitleaks.
@@ -107,18 +122,13 @@ func kindOf(detector string) kind {
 // sensitive reports whether a finding makes a link ask for a one-time code.
 func sensitive(f Finding) bool {
 	k := kindOf(f.Detector)
-	return f.Count > 0 && f.Level.AtLeast(Medium) && !k.public && !k.form && (!k.contact || f.InAttachment)
+	return f.Count > 0 && f.Level.AtLeast(Medium) && !k.public && k.sentenceJA == "" && (!k.contact || f.InAttachment)
 }
 
 // DetectorName is what people call a detector, in "ja" or "en".
 func DetectorName(detector, language string) string {
-	k := kindOf(detector)
-	switch {
-	case k.form:
-		return detector // its sentence speaks of a count
-	case language == "en":
-		return k.en
-	default:
-		return k.ja
+	if language == "en" {
+		return kindOf(detector).en
 	}
+	return kindOf(detector).ja
 }

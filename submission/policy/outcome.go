@@ -4,13 +4,15 @@ import "time"
 
 // outcome is what one rule asks for one recipient.
 type outcome struct {
-	rule    string
-	action  Action
-	delay   time.Duration
-	stages  []Stage
-	expire  Period
-	link    *Link
-	reasons []Reason
+	rule   string
+	action Action
+	delay  time.Duration
+	stages []Stage
+	// fallback is asked when no rule that holds names anybody else.
+	fallback []Stage
+	expire   Period
+	link     *Link
+	reasons  []Reason
 }
 
 // outcome of a rule that selects the recipient.
@@ -36,14 +38,16 @@ func (r *Rule) outcome(f *Facts, to Recipient) outcome {
 }
 
 // holdUnlinkable turns the outcome into a hold because the rule wants a link
-// that cannot be made.
+// that cannot be made. Whoever is asked about the mail anyway reads that reason
+// too and may let it go as it is; only where nobody is, the order's own
+// approvers are asked.
 func (o *outcome) holdUnlinkable(r *Rule, n int) {
 	if o.action != Hold {
 		o.reasons = nil // the delay needs no word beside a hold
 		o.expire = Period{BusinessDays: HoldDays}
 	}
 	o.action = Hold
-	o.stages = append(o.stages[:len(o.stages):len(o.stages)], ask(r.Then.Link.Approvers...)...)
+	o.fallback = ask(r.Then.Link.Approvers...)
 	o.reasons = append(o.reasons, cannotLink(r.Name, n))
 }
 

@@ -81,8 +81,8 @@ func merged(findings []Finding) []Finding {
 func (c *Conditions) contentReason(x Finding) Reason {
 	k := kindOf(x.Detector)
 	code := "content:" + x.Detector
-	if k.form {
-		return Reason{Code: code, JA: fmt.Sprintf(k.ja, x.Count), EN: fmt.Sprintf(k.en, x.Count)}
+	if k.sentenceJA != "" {
+		return Reason{Code: code, JA: fmt.Sprintf(k.sentenceJA, x.Count), EN: fmt.Sprintf(k.sentenceEN, x.Count)}
 	}
 	whereJA, whereEN := "", ""
 	if c.Recipients == External {

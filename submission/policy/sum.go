@@ -40,7 +40,7 @@ func strictestLink(a, b *Link) *Link {
 // verdict states the strictest result and who asked for it.
 func (s *sum) verdict(f *Facts, to Recipient) RecipientVerdict {
 	v := RecipientVerdict{Address: to.Address, Action: cmp.Or(s.action, Send)}
-	var stages [][]Stage
+	var stages, fallback [][]Stage
 	for _, o := range s.sorted() {
 		if o.action != v.Action || o.action == Delay && o.delay < s.delay {
 			v.OtherRules = append(v.OtherRules, o.rule)
@@ -48,14 +48,16 @@ func (s *sum) verdict(f *Facts, to Recipient) RecipientVerdict {
 		}
 		v.Rules = append(v.Rules, o.rule)
 		v.Reasons = append(v.Reasons, o.reasons...)
-		stages = append(stages, o.stages)
+		stages, fallback = append(stages, o.stages), append(fallback, o.fallback)
 		v.Expire = shorter(v.Expire, o.expire)
 	}
 	if v.Action == Refuse {
 		return v // nothing of it will ever leave
 	}
 	v.Delay = s.delay
-	v.Stages = mergeStages(stages)
+	if v.Stages = mergeStages(stages); len(v.Stages) == 0 {
+		v.Stages = mergeStages(fallback)
+	}
 	v.Approvers = approvers(v.Stages)
 	if s.link != nil {
 		v.Transforms = []string{TransformLink}

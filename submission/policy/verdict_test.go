@@ -175,6 +175,17 @@ func TestLinksByAttachmentAndRecipient(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeLinkedAsksNobodyBesideWhoIsAskedAnyway(t *testing.T) {
+	f := outside(func(f *policy.Facts) {
+		f.Attachments = []policy.Attachment{{Name: "smime.p7m", Size: 2000, Fixed: true}}
+		f.Findings = []policy.Finding{{Detector: "encrypted", Level: policy.High, Count: 1}}
+	})
+	v := parse(t, string(policy.Factory())).Evaluate(f).Recipients[0]
+	if !slices.Equal(v.Approvers, []string{"sender", "manager"}) || len(v.Reasons) != 2 {
+		t.Errorf("asks %v because of %v", v.Approvers, v.Reasons)
+	}
+}
+
 func TestTheStrictestLinkWins(t *testing.T) {
 	v := only(t, `
   - {name: a, then: {link: {over: 100, access: open, expire: 30d}}}
