@@ -86,7 +86,11 @@ func (d *Desk) tellAlarm(tx *db.Tx, cause string, since int, lines []string, now
 	for i, s := range lines {
 		lines[i] = oneLine(s)
 	}
-	for _, p := range d.admins(d.People.Book()) {
+	admins := d.admins(d.People.Book())
+	if len(admins) == 0 {
+		d.Log.Warn("an alarm finds no administrator with an address", "cause", cause)
+	}
+	for _, p := range admins {
 		n := notice{Cause: cause, Earlier: since, Lines: lines, At: now, URL: d.BaseURL + "/"}
 		if err := d.post(tx, d.reader(p.Address), noteAlarm, n, posting{}); err != nil {
 			return err

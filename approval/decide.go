@@ -218,6 +218,9 @@ func (d *Desk) closeWork(tx *db.Tx, r *record) error {
 			return err
 		}
 	}
+	if _, err := tx.Exec(`DELETE FROM question_mail WHERE request = $1`, string(r.id)); err != nil {
+		return fmt.Errorf("close request %s: %w", r.id, err)
+	}
 	return d.Queue.Schedule(tx, kindForget, string(r.id), r.closedAt.Add(d.Retain))
 }
 

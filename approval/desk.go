@@ -37,7 +37,7 @@ const (
 )
 
 // Options are what a desk is made of. Everything but Log, Name, Admins,
-// AdminGroups and Retain is required.
+// AdminGroups and the retentions is required.
 type Options struct {
 	DB       *db.DB
 	Keys     *seal.Keys
@@ -56,9 +56,10 @@ type Options struct {
 	AdminGroups []string
 	// Verdict reads what inspection decided about a recipient.
 	Verdict func(*holdqueue.Message, *holdqueue.Recipient) (Verdict, error)
-	// Retain is how long subject and comments of a closed request are kept.
-	Retain time.Duration
-	Log    *slog.Logger
+	// Retain is how long subject and comments of a closed request are kept
+	// (factory 30 days), RetainFacts how long the rest of it is (400 days).
+	Retain, RetainFacts time.Duration
+	Log                 *slog.Logger
 }
 
 // Desk is where questions lie until somebody answers them.
@@ -83,6 +84,9 @@ func New(o Options) (*Desk, error) {
 	}
 	if o.Retain == 0 {
 		o.Retain = 30 * 24 * time.Hour
+	}
+	if o.RetainFacts == 0 {
+		o.RetainFacts = 400 * 24 * time.Hour
 	}
 	if o.Language != langEN {
 		o.Language = langJA

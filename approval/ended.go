@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 // about them close, and the sender hears of what nobody else tells them.
 // Failures are told by the queue's own reports.
 func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
-	if err := d.closeEnded(tx, ended, by); err != nil {
+	if err := d.closeEnded(tx, m.ID, ended, by); err != nil {
 		return err
 	}
 	told := map[kind][]*holdqueue.Recipient{}
@@ -38,19 +39,19 @@ func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recip
 
 // closeEnded answers recipients that nobody had answered yet. What a decision
 // or a deadline ended was answered before the queue was told.
-func (d *Desk) closeEnded(tx *db.Tx, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
-	var ids []RecipientID
-	for _, r := range ended {
-		ids = append(ids, r.ID)
-	}
-	open, err := d.openOf(tx, ids)
+func (d *Desk) closeEnded(tx *db.Tx, id MessageID, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
+	open, err := d.openOf(tx, id)
 	if err != nil {
 		return err
 	}
 	now := tx.Now()
 	for _, r := range open {
+		answered := 0
 		for _, q := range ended {
-			r.end([]RecipientID{q.ID}, answerOf(q.State), actorAddress(by), now)
+			answered += len(r.end([]RecipientID{q.ID}, answerOf(q.State), actorAddress(by), now))
+		}
+		if answered == 0 {
+			continue
 		}
 		closed := r.close(actorAddress(by), now)
 		if err := d.save(tx, r); err != nil {
@@ -130,15 +131,29 @@ func (d *Desk) OnNoticeFailed(tx *db.Tx, m *holdqueue.Message, failed []*holdque
 	return d.Alarm(tx, CauseNoticeFailed, line)
 }
 
+// escalateFailed asks the next people for somebody whose mailbox is gone, and
+// the administrators when those were asked already.
 func (d *Desk) escalateFailed(tx *db.Tx, id RequestID) error {
 	r, err := d.load(tx, id)
-	if err != nil || r.closed() || r.escalateAt.IsZero() {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil || r.closed() {
 		return err
 	}
-	if err := d.Queue.Unschedule(tx, kindEscalate, r.stageRef()); err != nil {
+	if !r.escalateAt.IsZero() {
+		if err := d.Queue.Unschedule(tx, kindEscalate, r.stageRef()); err != nil {
+			return err
+		}
+		return d.escalate(tx, r)
+	}
+	list := &askList{sender: r.sender, already: r.askedNow()}
+	d.router(tx.Now()).askAdmins(list)
+	fresh := r.ask(list.people, tx.Now())
+	if err := d.save(tx, r); err != nil {
 		return err
 	}
-	return d.escalate(tx, r)
+	return d.follow(tx, r, fresh, noteEscalation)
 }
 
 // pick gives the recipients of a mail with the ids.

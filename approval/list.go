@@ -43,16 +43,21 @@ func (p Page) cursor() cursor {
 	return cursor{us, id}
 }
 
-// whoIs gives the look-up forms a reader is asked by: their own, and the role.
+// whoIs gives the look-up forms a reader may have been asked by: the address
+// of the people file first, then aliases (which may have been the address when
+// the question was put), then the role.
 func (d *Desk) whoIs(reader Actor) []mailaddr.Address {
-	me := reader.Address.Key()
+	who := []mailaddr.Address{reader.Address.Key()}
 	if p, ok := d.People.Book().ByAddress(reader.Address); ok {
-		me = p.Address.Key()
+		who[0] = p.Address.Key()
+		for _, a := range p.Aliases {
+			who = append(who, a.Key())
+		}
 	}
 	if reader.Admin {
-		return []mailaddr.Address{me, adminRole}
+		who = append(who, adminRole)
 	}
-	return []mailaddr.Address{me}
+	return who
 }
 
 // Questions lists what the reader is asked now, the newest first, with the
@@ -168,12 +173,15 @@ func nameOf(book *Book, a mailaddr.Address) string {
 
 // Waiting counts the reader's open questions, at most up to limit.
 func (d *Desk) Waiting(ctx context.Context, reader Actor, limit int) (n int, err error) {
-	who := d.whoIs(reader)
-	err = d.db.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(`SELECT COUNT(*) FROM (SELECT DISTINCT request FROM question
-			WHERE (approver = $1 OR approver = $2) AND open = 1 LIMIT $3) AS mine`,
-			string(who[0]), string(who[len(who)-1]), limit).Scan(&n)
-	})
+	var args []any
+	var in []string
+	for _, who := range d.whoIs(reader) {
+		args = append(args, string(who))
+		in = append(in, "$"+strconv.Itoa(len(args)))
+	}
+	query := `SELECT COUNT(*) FROM (SELECT DISTINCT request FROM question WHERE approver IN (` + strings.Join(in, ", ") +
+		`) AND open = 1 LIMIT $` + strconv.Itoa(len(args)+1) + `) AS mine`
+	err = d.db.Read(ctx, func(tx *db.Tx) error { return tx.QueryRow(query, append(args, limit)...).Scan(&n) })
 	return n, err
 }
 

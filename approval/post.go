@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -100,6 +101,7 @@ func (d *Desk) of(m *holdqueue.Message, to reader, about []*holdqueue.Recipient,
 			inside++
 		}
 	}
+	n.Recipients = bounded(n.Recipients, to.language)
 	n.Outside = outside > 0
 	n.Count = countText(to.language, outside, inside)
 	n.Sender = d.called(d.People.Book(), m.Person, to.language)
@@ -164,11 +166,24 @@ func (d *Desk) holderNames(r *record, language string) []string {
 	if len(names) <= longestNames {
 		return names
 	}
-	more := "ほか"
-	if language == langEN {
-		more = "and others"
+	return append(names[:longestNames:longestNames], others(language, len(names)-longestNames))
+}
+
+// longestList bounds a list of recipients: a mail may have a thousand.
+const longestList = 30
+
+func bounded(list []string, language string) []string {
+	if len(list) <= longestList {
+		return list
 	}
-	return append(names[:longestNames:longestNames], more)
+	return append(list[:longestList:longestList], others(language, len(list)-longestList))
+}
+
+func others(language string, n int) string {
+	if language == langEN {
+		return fmt.Sprintf("and %d more", n)
+	}
+	return fmt.Sprintf("ほか%d名", n)
 }
 
 func (d *Desk) messageURL(id MessageID) string { return d.BaseURL + PathMessage + id }

@@ -236,22 +236,27 @@ func (d *Desk) saveVoices(tx *db.Tx, r *record) error {
 	return nil
 }
 
-// openOf gives the open requests with unanswered recipients among those
-// named.
-func (d *Desk) openOf(tx *db.Tx, ids []RecipientID) ([]*record, error) {
-	var found []RequestID
-	for _, id := range ids {
-		var request string
-		err := tx.QueryRow(`SELECT request FROM request_recipient WHERE recipient = $1 AND answer = $2`,
-			id, string(Unanswered)).Scan(&request)
-		if db.IsNoRows(err) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("find request of %s: %w", id, err)
-		}
-		found = appendNew(found, RequestID(request))
+// openOf gives the requests about a message that have unanswered recipients.
+// The queue asks at every end of a recipient, so it is one look into a small
+// index.
+func (d *Desk) openOf(tx *db.Tx, id MessageID) ([]*record, error) {
+	rows, err := tx.Query(`SELECT DISTINCT request FROM request_recipient WHERE message = $1 AND answer = 'open'`, id)
+	if err != nil {
+		return nil, fmt.Errorf("find requests of %s: %w", id, err)
 	}
+	defer rows.Close()
+	var found []RequestID
+	for rows.Next() {
+		var request string
+		if err := rows.Scan(&request); err != nil {
+			return nil, err
+		}
+		found = append(found, RequestID(request))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	rows.Close()
 	var out []*record
 	for _, id := range found {
 		r, err := d.load(tx, id)
@@ -272,12 +277,24 @@ func appendNew[T comparable](list []T, x T) []T {
 	return append(list, x)
 }
 
-// forget takes subject and comments out of a closed
-// request whose retention is over.
+// forget takes subject and comments out of a closed request.
 func (d *Desk) forget(tx *db.Tx, r *record) error {
 	r.detail.Subject, r.detail.HideSubject = "", false
 	if _, err := tx.Exec(`UPDATE voice SET comment = $1 WHERE request = $2`, []byte{}, string(r.id)); err != nil {
 		return fmt.Errorf("forget request %s: %w", r.id, err)
 	}
 	return d.save(tx, r)
+}
+
+// remove deletes a request when the facts about its mail are deleted too.
+func remove(tx *db.Tx, id RequestID) error {
+	for _, query := range []string{
+		`DELETE FROM voice WHERE request = $1`, `DELETE FROM question WHERE request = $1`,
+		`DELETE FROM request_recipient WHERE request = $1`, `DELETE FROM request WHERE id = $1`,
+	} {
+		if _, err := tx.Exec(query, string(id)); err != nil {
+			return fmt.Errorf("remove request %s: %w", id, err)
+		}
+	}
+	return nil
 }

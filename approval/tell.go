@@ -62,6 +62,9 @@ func (d *Desk) tellAsked(tx *db.Tx, r *record, questions []*question, k kind) er
 	if err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(questions, func(q *question) bool { return !isRole(q.approver) }) {
+		d.Log.Warn("nobody with an address is asked; name administrators", "request", r.id)
+	}
 	open := pick(m, r.unanswered())
 	for _, q := range questions {
 		if isRole(q.approver) {
@@ -112,14 +115,14 @@ func (d *Desk) tellDecided(tx *db.Tx, m *holdqueue.Message, r *record, e effect,
 	n := d.withRequest(d.of(m, to, picked, r.detail.HideSubject), r, to.language)
 	n.At, n.Release = tx.Now(), releaseAt(m, e.released)
 	n.Comment = decision.Comment
-	n.Remaining = addressLines(r.unanswered())
+	n.Remaining = bounded(addressLines(r.unanswered()), to.language)
 	p := posting{about: m}
 	switch k {
 	case noteApproved:
 		n.By, n.URL = d.called(d.People.Book(), by.who, to.language), d.cancelURL(m.ID)
 	case noteRejected:
 		n.By, n.URL, p.returned = d.called(d.People.Book(), by.who, to.language), d.messageURL(m.ID), picked
-		n.Released = addressLines(e.released)
+		n.Released = bounded(addressLines(e.released), to.language)
 	default:
 		n.URL, p.returned = d.messageURL(m.ID), picked
 	}

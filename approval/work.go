@@ -152,9 +152,11 @@ func (d *Desk) expire(tx *db.Tx, r *record, now time.Time) error {
 	return d.tellExpired(tx, r, expired)
 }
 
-// forgetWork takes subject and comments away when their retention is over.
-func (d *Desk) forgetWork(ctx context.Context, ref string) (time.Time, error) {
-	return time.Time{}, d.db.WriteLow(ctx, func(tx *db.Tx) error {
+// forgetWork takes subject and comments away when the retention of returned
+// mail is over, and the whole request when that of facts is.
+func (d *Desk) forgetWork(ctx context.Context, ref string) (again time.Time, err error) {
+	err = d.db.WriteLow(ctx, func(tx *db.Tx) error {
+		again = time.Time{}
 		r, err := d.load(tx, RequestID(ref))
 		if errors.Is(err, ErrNotFound) {
 			return nil
@@ -162,6 +164,12 @@ func (d *Desk) forgetWork(ctx context.Context, ref string) (time.Time, error) {
 		if err != nil {
 			return err
 		}
+		over := r.closedAt.Add(d.RetainFacts)
+		if !tx.Now().Before(over) {
+			return remove(tx, r.id)
+		}
+		again = over
 		return d.forget(tx, r)
 	})
+	return again, err
 }

@@ -36,7 +36,7 @@ CREATE TABLE request_recipient (
     answered_at  BIGINT NOT NULL,
     PRIMARY KEY (request, recipient)
 );
-CREATE INDEX request_recipient_recipient ON request_recipient (recipient);
+CREATE INDEX request_recipient_open ON request_recipient (message) WHERE answer = 'open';
 
 -- One row for each person asked. It stays when the question is closed, so that whoever comes late can be told
 -- who was first.
@@ -72,6 +72,7 @@ CREATE TABLE question_mail (
     request      TEXT NOT NULL,
     approver     TEXT NOT NULL
 );
+CREATE INDEX question_mail_request ON question_mail (request);
 
 -- When administrators were last told of a cause, and how often it came since.
 CREATE TABLE alarm (
