@@ -5,13 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
@@ -35,19 +33,6 @@ type letter struct {
 type enclosed struct {
 	eightBit bool
 	bcc      []mailaddr.Address
-}
-
-// Compose writes a mail of our own that is no notice of this package: plain
-// words with the simple HTML alternative, in the form all our mail has.
-func Compose(from mailaddr.Address, fromName string, to mailaddr.Address, subject, text string, at time.Time) ([]byte, error) {
-	if from == "" || to == "" {
-		return nil, errors.New("compose: sender and recipient are required")
-	}
-	text = strings.ReplaceAll(text, "\r\n", "\n")
-	l := &letter{from: from, fromName: oneLine(fromName), to: to, subject: oneLine(subject), text: text, html: asHTML("", text, ""),
-		at: at, id: db.NewID() + "@" + from.Domain()}
-	head, _ := l.form()
-	return head, nil
 }
 
 // form gives the message up to the returned mail, and what follows it. Without
