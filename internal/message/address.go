@@ -190,5 +190,6 @@ func cutComments(s string) (plain, comment string) {
 // simple says whether s has the shape of local@domain without white space.
 func simple(s string) bool {
 	i := strings.LastIndexByte(s, '@')
-	return i > 0 && i < len(s)-1 && !strings.ContainsAny(s, " \t\r\n<>")
+	quoted := strings.HasPrefix(s, `"`)
+	return i > 0 && i < len(s)-1 && !strings.ContainsAny(s, "\r\n<>") && (quoted || !strings.ContainsAny(s[:i], " \t@"))
 }

@@ -130,8 +130,10 @@ func (m *Message) shown() contents {
 	}
 	for p := range m.Parts() {
 		if len(p.Children) > 0 {
-			b, _ := p.Decode(0)
-			add(b) // enmime does not look into message/rfc822
+			if p.isMessage() {
+				b, _ := p.Decode(0)
+				add(b) // enmime does not look into message/rfc822
+			}
 			continue
 		}
 		b, _ := p.Decode(0)

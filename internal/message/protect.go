@@ -58,8 +58,8 @@ func (p *Part) kind() Protection {
 	case "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature":
 		return Signed
 	case "text/plain":
-		if p.Disposition != "attachment" {
-			return p.armour()
+		if a := p.armour(); a != Unprotected && p.Disposition != "attachment" {
+			return a
 		}
 	}
 	if _, known := canonicalEncoding(p.Encoding); !known {
