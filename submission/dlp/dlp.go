@@ -168,9 +168,10 @@ type Options struct {
 	// PDFCommand is the program and arguments that run PDFChild. Without it a
 	// PDF is uninspectable.
 	PDFCommand []string
-	// PDFMemory bounds that child, in bytes of address space; 0 means 2 GiB.
+	// PDFMemory is the memory the PDF reader may take, in bytes; 0 means 512 MiB.
 	PDFMemory int64
-	// CacheDir keeps the compiled PDF reader between children; "" compiles anew.
+	// CacheDir keeps the compiled PDF reader between children; see Warm. Without
+	// it PDF is read by an interpreter, about five times slower.
 	CacheDir string
 }
 

@@ -114,7 +114,7 @@ func (w *Walk) sevenZip(f file) error {
 		b, err := w.sevenEntry(e, int64(len(f.body)))
 		inner := f.in(e.Name, b)
 		switch err = cryptic(err); {
-		case errors.Is(err, errEncrypted):
+		case errors.Is(err, ErrEncrypted):
 			locked = true
 			w.name(inner)
 			w.forms(inner, kind.Text)
@@ -126,19 +126,19 @@ func (w *Walk) sevenZip(f file) error {
 				w.failed(inner, err)
 			}
 		}
-		if errors.Is(err, errLarge) {
+		if errors.Is(err, ErrLarge) {
 			return err
 		}
 	}
 	if locked {
-		return errEncrypted
+		return ErrEncrypted
 	}
 	return nil
 }
 
 func (w *Walk) sevenEntry(e *sevenzip.File, packed int64) ([]byte, error) {
 	if e.UncompressedSize > uint64(w.limits.Part) {
-		return nil, errLarge
+		return nil, ErrLarge
 	}
 	r, err := e.Open()
 	if err != nil {
@@ -155,14 +155,14 @@ func cryptic(err error) error {
 	}
 	var read *sevenzip.ReadError
 	if errors.As(err, &read) && read.Encrypted {
-		return errEncrypted
+		return ErrEncrypted
 	}
 	if errors.Is(err, rardecode.ErrArchiveEncrypted) || errors.Is(err, rardecode.ErrArchivedFileEncrypted) || errors.Is(err, rardecode.ErrBadPassword) {
-		return errEncrypted
+		return ErrEncrypted
 	}
 	text := strings.ToLower(err.Error())
 	if strings.Contains(text, "password") || strings.Contains(text, "encrypted") {
-		return errEncrypted
+		return ErrEncrypted
 	}
 	return err
 }
@@ -191,7 +191,7 @@ func (w *Walk) rar(f file) error {
 			continue
 		}
 		b, err := w.expand(r, int64(len(f.body)))
-		if err = cryptic(err); errors.Is(err, errEncrypted) {
+		if err = cryptic(err); errors.Is(err, ErrEncrypted) {
 			locked = true
 			continue
 		}
@@ -202,7 +202,7 @@ func (w *Walk) rar(f file) error {
 		}
 	}
 	if locked {
-		return errEncrypted
+		return ErrEncrypted
 	}
 	return nil
 }

@@ -215,7 +215,7 @@ func (w *Walk) attached(p *message.Part, f file) {
 	}
 	w.file(inner)
 	if errors.Is(err, message.ErrTooLarge) {
-		w.failed(inner, errLarge)
+		w.failed(inner, ErrLarge)
 	}
 }
 

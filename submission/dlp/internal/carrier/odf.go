@@ -14,7 +14,7 @@ func (w *Walk) openDocument(f file) error {
 		return err
 	}
 	if strings.Contains(string(o.part("META-INF/manifest.xml")), "encryption-data") {
-		return errEncrypted
+		return ErrEncrypted
 	}
 	for _, name := range []string{"content.xml", "styles.xml", "meta.xml"} {
 		if body := o.part(name); body != nil {

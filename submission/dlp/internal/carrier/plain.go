@@ -35,8 +35,6 @@ func (w *Walk) plain(f file, k string) error {
 	return nil
 }
 
-var errUnreadable = errors.New("no text")
-
 // garbled says that a text is mostly replacement characters: decoding failed.
 func garbled(s string) bool {
 	bad := strings.Count(s, "\uFFFD")

@@ -55,9 +55,9 @@ func (w *Walk) expand(r io.Reader, packed int64) ([]byte, error) {
 		size := int64(b.Len())
 		switch {
 		case size > w.limits.Part, w.expanded > w.limits.Expanded:
-			return b.Bytes(), errLarge
+			return b.Bytes(), ErrLarge
 		case packed > 0 && size > ratioFrom && size/packed > w.limits.Ratio:
-			return b.Bytes(), errLarge
+			return b.Bytes(), ErrLarge
 		case errors.Is(err, io.EOF):
 			return b.Bytes(), nil
 		case err != nil:

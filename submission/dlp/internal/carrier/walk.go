@@ -84,8 +84,17 @@ type Limits struct {
 	ReadingsPerPart int
 }
 
-// PDF reads the text of a document in another process: one call per page.
-type PDF func(ctx context.Context, body []byte, page func(n int, text string) error) error
+// PDF reads a document in another process and hands on its parts.
+type PDF func(ctx context.Context, body []byte, each func(PDFPart) error) error
+
+// PDFPart is a page (0 for the properties) or an embedded file.
+type PDFPart struct {
+	Page  int
+	Text  string
+	Blank bool // shows something, but no text: a scan
+	Name  string
+	Body  []byte
+}
 
 // Virus says which malware r holds, "" for none.
 type Virus func(ctx context.Context, name string, r io.Reader) (string, error)
@@ -135,12 +144,15 @@ func (w *Walk) File(name string, body []byte) {
 	w.file(f)
 }
 
-// Errors that say which limit ended a reading.
+// Errors that say why a reading ended. The exported ones are for the PDF reader.
 var (
-	errDeep  = errors.New("nested too deep")
-	errMany  = errors.New("too many entries")
-	errLarge = errors.New("too large")
-	errTime  = errors.New("out of time")
+	ErrEncrypted   = errors.New("encrypted")
+	ErrLarge       = errors.New("too large")
+	ErrMany        = errors.New("too many entries")
+	errDeep        = errors.New("nested too deep")
+	errTime        = errors.New("out of time")
+	errUnsupported = errors.New("unsupported")
+	errUnreadable  = errors.New("no text")
 )
 
 // reasonOf maps an error to what the report says.
@@ -148,13 +160,13 @@ func reasonOf(err error) Reason {
 	switch {
 	case errors.Is(err, errDeep):
 		return TooDeep
-	case errors.Is(err, errMany):
+	case errors.Is(err, ErrMany):
 		return TooMany
-	case errors.Is(err, errLarge):
+	case errors.Is(err, ErrLarge):
 		return TooLarge
 	case errors.Is(err, errTime), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return TimedOut
-	case errors.Is(err, errEncrypted):
+	case errors.Is(err, ErrEncrypted):
 		return Encrypted
 	case errors.Is(err, errUnreadable):
 		return Unreadable
@@ -163,11 +175,6 @@ func reasonOf(err error) Reason {
 	}
 	return Corrupt
 }
-
-var (
-	errEncrypted   = errors.New("encrypted")
-	errUnsupported = errors.New("unsupported")
-)
 
 // failed reports what could not be read; encryption is also a form of its own.
 func (w *Walk) failed(f file, err error) {
@@ -218,7 +225,7 @@ func (w *Walk) enter(f file) error {
 		return errDeep
 	}
 	if w.entries++; w.entries > w.limits.Entries {
-		return errMany
+		return ErrMany
 	}
 	return nil
 }
@@ -300,7 +307,7 @@ func (w *Walk) open(f file, k string) (err error) {
 	case kind.OLE:
 		return w.ole(f)
 	case kind.PGP, kind.PKCS7:
-		return errEncrypted
+		return ErrEncrypted
 	case kind.TNEF:
 		w.out.Form(FormTNEF, Attachment, f.path, "")
 		return w.tnef(f)

@@ -64,7 +64,7 @@ func openZip(w *Walk, b []byte) (*archive, error) {
 		return a, nil
 	}
 	if len(r.File) > w.limits.Entries {
-		return nil, errMany
+		return nil, ErrMany
 	}
 	covered := make([][2]int, 0, len(r.File))
 	for _, f := range r.File {
@@ -193,7 +193,7 @@ func zipName(name string, utf8 bool) string {
 // read unpacks an entry.
 func (w *Walk) read(e entry) ([]byte, error) {
 	if e.encrypted {
-		return nil, errEncrypted
+		return nil, ErrEncrypted
 	}
 	r, err := unpacker(e)
 	if err != nil {
@@ -231,7 +231,7 @@ func lzmaEntry(e entry) (io.Reader, error) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	if binary.LittleEndian.Uint32(e.packed[5:]) > 64<<20 {
-		return nil, errLarge
+		return nil, ErrLarge
 	}
 	head := append([]byte{}, e.packed[4:9]...)
 	head = binary.LittleEndian.AppendUint64(head, uint64(e.size))
@@ -255,7 +255,7 @@ func (w *Walk) zip(f file, k string) error {
 		b, err := w.read(e)
 		inner := f.in(e.name, b)
 		switch {
-		case errors.Is(err, errEncrypted):
+		case errors.Is(err, ErrEncrypted):
 			locked = true
 			w.name(inner)
 			w.forms(inner, kind.Text)
@@ -267,13 +267,13 @@ func (w *Walk) zip(f file, k string) error {
 				w.failed(inner, err)
 			}
 		}
-		if errors.Is(err, errLarge) && w.expanded > w.limits.Expanded {
-			return errLarge
+		if errors.Is(err, ErrLarge) && w.expanded > w.limits.Expanded {
+			return ErrLarge
 		}
 	}
 	switch {
 	case locked:
-		return errEncrypted
+		return ErrEncrypted
 	case a.torn:
 		return errors.New("directory and entries differ")
 	case k == kind.XLSB || k == kind.AppleIWork:

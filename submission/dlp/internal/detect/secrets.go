@@ -61,7 +61,7 @@ func secretRules() []secret {
 		rule("digitalocean-access-token", `doo_v1_[0-9a-f]{64}`, 3, "doo_v1_"),
 		rule("shopify-access-token", `shpat_[0-9a-fA-F]{32}`, 2, "shpat_"),
 		rule("shopify-shared-secret", `shpss_[0-9a-fA-F]{32}`, 2, "shpss_"),
-		rule("square-access-token", `(?:EAAA|sq0atp-)[\w\-]{22,60}`, 2, "eaaa", "sq0atp-"),
+		rule("square-access-token", `sq0atp-[\w\-]{22,60}`, 2, "sq0atp-"),
 		rule("atlassian-api-token", `ATATT3[A-Za-z0-9_\-=]{186}`, 3.5, "atatt3"),
 		rule("databricks-api-token", `dapi[0-9a-f]{32}(?:-\d)?`, 3, "dapi"),
 		rule("grafana-service-account-token", `glsa_[0-9A-Za-z]{32}_[0-9A-Fa-f]{8}`, 3, "glsa_"),
