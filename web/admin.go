@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"html/template"
 	"slices"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
@@ -13,11 +14,10 @@ import (
 // Subjects are content and stay closed.
 type adminPage struct {
 	Rows    []mailRow
-	Next    string
+	Next    template.URL
 	Person  string
 	State   string
 	Choices []string
-	Query   string // the filters, for the link to the next page
 	Paused  *holdqueue.Pause
 	Acts    bool // administrators act, auditors look
 	Results []bulkResult
@@ -71,7 +71,7 @@ func (st *staff) adminTelling(ctx context.Context, r *Request, more func(*adminP
 		}
 		body.Rows[i].Reasons = w.Reasons
 	}
-	body.Next = cursorText(next)
+	body.Next = older(r, cursorText(next), "person", "state")
 	if body.Paused, err = st.Queue.Paused(ctx); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,8 @@ package web
 import (
 	"context"
 	"errors"
+	"html/template"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,10 +15,9 @@ import (
 // auditPage is the log, the newest first.
 type auditPage struct {
 	Rows               []auditRow
-	Next               string
+	Next               template.URL
 	Actor, Action, Msg string
 	From, To           string
-	Query              string
 }
 
 // auditRow is one entry.
@@ -51,7 +50,7 @@ func (st *staff) auditLog(ctx context.Context, r *Request) (Response, error) {
 		}
 		body.Rows = append(body.Rows, row)
 	}
-	body.Next, body.Query = next, filterQuery(r, "actor", "action", "message", "from", "to")
+	body.Next = older(r, next, "actor", "action", "message", "from", "to")
 	return st.show(ctx, r, "audit", "/audit", body)
 }
 
@@ -70,18 +69,4 @@ func (st *staff) dayFrom(text string, plusDays int) time.Time {
 		return time.Time{}
 	}
 	return day.AddDate(0, 0, plusDays)
-}
-
-// filterQuery repeats the filters of a list in the address of its next page.
-func filterQuery(r *Request, names ...string) string {
-	q := url.Values{}
-	for _, name := range names {
-		if v := r.Query(name); v != "" {
-			q.Set(name, v)
-		}
-	}
-	if len(q) == 0 {
-		return ""
-	}
-	return q.Encode() + "&"
 }

@@ -52,11 +52,11 @@ func (s *site) failed(ctx context.Context, r *Request, st *staff, v verdict, bod
 		body.Retry = "/login?to=" + url.QueryEscape(safeReturn(backTo(r)))
 	}
 	p := &page{code: v.code, name: "failure", body: body}
-	if st == nil || r.Who == nil {
-		p.frame = frame{Company: s.Company.Name, Version: s.Version, Now: r.Now, Back: backTo(r), Portal: st == nil}
+	p.frame = frame{Company: s.Company.Name, Version: s.Version, Now: r.Now, Back: backTo(r), Portal: st == nil}
+	if st == nil {
+		p.frame.Back = portalBack(r)
 	} else if full, again := st.show(ctx, r, "failure", "", body); again == nil {
-		p = full
-		p.code = v.code
+		p.frame = full.frame // without it when the database is what failed
 	}
 	p.frame.Narrow = true
 	p.frame.Title = s.words.Text(r.Lang, "error."+v.key+".title")
@@ -64,6 +64,15 @@ func (s *site) failed(ctx context.Context, r *Request, st *staff, v verdict, bod
 		p.cookies = append(p.cookies, login.spent)
 	}
 	return p
+}
+
+// portalBack is where the switch of the language leads from an error page: the
+// page itself, or the link's when it was a form.
+func portalBack(r *Request) string {
+	if unsafe(r.Request) {
+		return "/d/" + r.Param("token")
+	}
+	return r.URL.Path
 }
 
 // problem is an error for programs (RFC 9457).

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"html/template"
 	"slices"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // linksPage lists links over mails.
 type linksPage struct {
 	Rows    []linkView
-	Next    string
+	Next    template.URL
 	All     bool // everybody's, for administrators
 	MayAll  bool
 	State   string
@@ -70,7 +71,7 @@ func (st *staff) links(ctx context.Context, r *Request) (Response, error) {
 		body.Rows = append(body.Rows, linkViewOf(l, r.Who.Person.Is(l.Person)))
 	}
 	if len(found) == linksOnAPage {
-		body.Next = found[len(found)-1].ID
+		body.Next = older(r, found[len(found)-1].ID, "all", "state")
 	}
 	return st.show(ctx, r, "links", "/links", body)
 }
@@ -81,7 +82,7 @@ type mailLinksPage struct {
 	Subject  string
 	Rows     []linkView
 	Log      []linkify.Download
-	Next     string
+	Next     template.URL
 	Outcomes []linkOutcome
 	Verb     string
 	Soonest  time.Time // bounds of the date field
@@ -118,7 +119,7 @@ func (st *staff) mailLinksTelling(ctx context.Context, r *Request, verb string, 
 		return nil, err
 	}
 	if len(body.Log) == linksOnAPage {
-		body.Next = body.Log[len(body.Log)-1].ID
+		body.Next = older(r, body.Log[len(body.Log)-1].ID)
 	}
 	for _, o := range outcomes {
 		body.Outcomes = append(body.Outcomes, linkOutcome{Outcome: o, Why: linkWhy(o)})

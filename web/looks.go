@@ -34,7 +34,7 @@ type looks struct {
 // that several pages share (files whose names begin with an underscore).
 func newLooks(c *words.Catalogue, zone *time.Location) (*looks, error) {
 	l := &looks{pages: make(map[string]*template.Template), words: c, zone: zone}
-	shared, err := template.ParseFS(pageFiles, "pages/_*.html")
+	shared, err := template.New("").Funcs(template.FuncMap{"plus": plus}).ParseFS(pageFiles, "pages/_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse shared parts: %w", err)
 	}
@@ -121,8 +121,39 @@ type sheet struct {
 	now   time.Time
 }
 
+// part is what a shared part of a page gets: its value and the sheet.
+type part struct {
+	V any
+	S sheet
+}
+
+// With hands a value to a shared part, together with the sheet.
+func (s sheet) With(v any) part { return part{V: v, S: s} }
+
+func plus(a, b int) int { return a + b }
+
 // T is a text of the catalogue.
 func (s sheet) T(key string, pairs ...any) string { return s.looks.words.Text(s.lang, key, pairs...) }
+
+// And stands between the items of a list.
+func (s sheet) And() string {
+	if s.lang == words.Japanese {
+		return "、"
+	}
+	return ", "
+}
+
+// Detector is what people call a kind of finding.
+func (s sheet) Detector(name string) string {
+	if s.Has("detector." + name) {
+		return s.T("detector." + name)
+	}
+	family, own, _ := strings.Cut(name, ".")
+	if s.Has("detector." + family + ".*") {
+		return s.T("detector."+family+".*", "name", own)
+	}
+	return name
+}
 
 // Has says whether the catalogue has such a text, for codes that may be new.
 func (s sheet) Has(key string) bool { return s.looks.words.Has(key) }
@@ -149,6 +180,9 @@ func (s sheet) Exactly(t time.Time) string { return words.Second(s.lang, t.In(s.
 
 // Day writes the day of a time.
 func (s sheet) Day(t time.Time) string { return words.Day(s.lang, t.In(s.looks.zone), s.now) }
+
+// Date writes a day as date fields have it.
+func (s sheet) Date(t time.Time) string { return t.In(s.looks.zone).Format(time.DateOnly) }
 
 // ISO writes a time for the datetime attribute and the script.
 func (s sheet) ISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }

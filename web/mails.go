@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"html/template"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 type mailsPage struct {
 	Open bool // only what has not ended
 	Rows []mailRow
-	Next string
+	Next template.URL
 }
 
 const mailsOnAPage = 30
@@ -29,7 +30,7 @@ func (st *staff) mails(ctx context.Context, r *Request) (Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return st.show(ctx, r, "mails", "/", mailsPage{Open: f.Open, Rows: rows, Next: cursorText(next)})
+	return st.show(ctx, r, "mails", "/", mailsPage{Open: f.Open, Rows: rows, Next: older(r, cursorText(next), "show")})
 }
 
 // rows turns messages into lines of a list that say with whom each lies.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"html/template"
 
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/web/signin"
@@ -10,7 +11,7 @@ import (
 // peoplePage lists who signs in with which account.
 type peoplePage struct {
 	Rows []bindingRow
-	Next string
+	Next template.URL
 	Acts bool
 }
 
@@ -37,7 +38,7 @@ func (st *staff) people(ctx context.Context, r *Request) (Response, error) {
 		body.Rows = append(body.Rows, row)
 	}
 	if len(found) == peopleOnAPage {
-		body.Next = found[len(found)-1].Person.String()
+		body.Next = older(r, found[len(found)-1].Person.String())
 	}
 	return st.show(ctx, r, "people", "/people", body)
 }

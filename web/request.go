@@ -45,7 +45,12 @@ type Request struct {
 }
 
 // Param is a part of the path.
-func (r *Request) Param(name string) string { return r.param(name) }
+func (r *Request) Param(name string) string {
+	if r.param == nil { // refused before there was a route
+		return ""
+	}
+	return r.param(name)
+}
 
 // Query is a value of the address line.
 func (r *Request) Query(name string) string { return r.URL.Query().Get(name) }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"html/template"
 
 	"github.com/sekisho-mail/sekisho/approval"
 )
@@ -10,7 +11,7 @@ import (
 type requestsPage struct {
 	Past bool
 	Rows []approval.Row
-	Next string
+	Next template.URL
 }
 
 const requestsOnAPage = 30
@@ -22,10 +23,10 @@ func (st *staff) requests(ctx context.Context, r *Request) (Response, error) {
 	if body.Past {
 		list = st.Approval.History
 	}
-	var err error
-	body.Rows, body.Next, err = list(ctx, actor(r), approval.Page{After: r.Query("after"), Limit: requestsOnAPage})
+	rows, next, err := list(ctx, actor(r), approval.Page{After: r.Query("after"), Limit: requestsOnAPage})
 	if err != nil {
 		return nil, err
 	}
+	body.Rows, body.Next = rows, older(r, next, "show")
 	return st.show(ctx, r, "requests", "/requests", body)
 }

@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -80,6 +82,21 @@ func doneKey(st *staff, r *Request) string {
 		return key
 	}
 	return ""
+}
+
+// older is the query of the next page of a list: the same filters, and the
+// place after the last row. It is empty after the last page.
+func older(r *Request, after string, filters ...string) template.URL {
+	if after == "" {
+		return ""
+	}
+	q := url.Values{"after": {after}}
+	for _, name := range filters {
+		if v := r.Query(name); v != "" {
+			q.Set(name, v)
+		}
+	}
+	return template.URL(q.Encode()) // encoded here: pages put it behind a question mark as it is
 }
 
 // doneAt is the address of a page that says what has just been done.

@@ -40,7 +40,6 @@ type Dex struct {
 	ClientID     string
 	ClientSecret string
 
-	t        testing.TB
 	address  string
 	redirect []string
 	cmd      *exec.Cmd
@@ -50,40 +49,67 @@ type Dex struct {
 // callback addresses it may send people to.
 func Start(t testing.TB, redirects []string, users ...User) *Dex {
 	t.Helper()
-	address := freeAddress(t)
-	d := &Dex{Issuer: "http://" + address + "/dex", ClientID: "sekisho", ClientSecret: "not-a-secret", t: t, address: address, redirect: redirects}
+	d, err := Run(redirects, users...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(d.Stop)
-	d.Restart(users...)
 	return d
+}
+
+// Run is Start for all tests of a package: the caller stops it.
+func Run(redirects []string, users ...User) (*Dex, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	d := &Dex{Issuer: "http://" + address + "/dex", ClientID: "sekisho", ClientSecret: "not-a-secret", address: address, redirect: redirects}
+	return d, d.run(users)
 }
 
 // Restart starts dex anew at the same address, with other users and new
 // signing keys.
-func (d *Dex) Restart(users ...User) {
-	d.t.Helper()
+func (d *Dex) Restart(t testing.TB, users ...User) {
+	t.Helper()
 	d.Stop()
-	config := filepath.Join(d.t.TempDir(), "dex.json")
-	raw, err := json.Marshal(d.config(users))
+	if err := d.run(users); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *Dex) run(users []User) error {
+	path, err := binary()
 	if err != nil {
-		d.t.Fatal(err)
+		return fmt.Errorf("build dex: %w", err)
 	}
-	if err := os.WriteFile(config, raw, 0o600); err != nil {
-		d.t.Fatal(err)
+	raw, err := d.config(users)
+	if err != nil {
+		return err
 	}
-	d.cmd = exec.Command(binary(d.t), "serve", config)
+	config, err := os.CreateTemp("", "dex-*.json")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(config.Name())
+	defer config.Close()
+	if _, err := config.Write(raw); err != nil {
+		return err
+	}
+	d.cmd = exec.Command(path, "serve", config.Name())
 	log := &strings.Builder{}
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
-		d.t.Fatalf("start dex: %v", err)
+		return fmt.Errorf("start dex: %w", err)
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for !d.answers() {
 		if time.Now().After(deadline) {
 			d.Stop()
-			d.t.Fatalf("dex does not answer:\n%s", log)
+			return fmt.Errorf("dex does not answer:\n%s", log)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	return nil
 }
 
 // Stop ends dex; the address stays reserved for Restart only by chance, which
@@ -106,10 +132,10 @@ func (d *Dex) answers() bool {
 	return res.StatusCode == http.StatusOK
 }
 
-func (d *Dex) config(users []User) map[string]any {
+func (d *Dex) config(users []User) ([]byte, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(Password), 10) // dex refuses a lower cost
 	if err != nil {
-		d.t.Fatal(err)
+		return nil, err
 	}
 	var static []map[string]any
 	for _, u := range users {
@@ -117,7 +143,7 @@ func (d *Dex) config(users []User) map[string]any {
 			"email": u.Email, "hash": string(hash), "username": u.Email, "userID": u.ID, "groups": u.Groups,
 		})
 	}
-	return map[string]any{
+	return json.Marshal(map[string]any{
 		"issuer":           d.Issuer,
 		"storage":          map[string]any{"type": "memory"},
 		"web":              map[string]any{"http": d.address},
@@ -128,17 +154,16 @@ func (d *Dex) config(users []User) map[string]any {
 		"staticClients": []map[string]any{{
 			"id": d.ClientID, "secret": d.ClientSecret, "name": "Sekisho", "redirectURIs": d.redirect,
 		}},
-	}
+	})
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
+func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer l.Close()
-	return l.Addr().String()
+	return l.Addr().String(), nil
 }
 
 // Browser is an HTTP client that keeps cookies, as people's browsers do.
@@ -200,17 +225,13 @@ var build struct {
 
 // binary builds dex when the cache has none. The version stands in its name:
 // another version in tools/dex is built anew.
-func binary(t testing.TB) string {
-	t.Helper()
+func binary() (string, error) {
 	build.Lock()
 	defer build.Unlock()
 	if build.path == "" && build.err == nil {
 		build.path, build.err = buildDex()
 	}
-	if build.err != nil {
-		t.Fatalf("build dex: %v", build.err)
-	}
-	return build.path
+	return build.path, build.err
 }
 
 func buildDex() (string, error) {

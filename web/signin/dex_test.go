@@ -66,7 +66,7 @@ func TestRolesAreReadAgainAtEachLogin(t *testing.T) {
 	dr, dex := withDex(t, dbtest.SQLite(t), alice("sekisho-admins"))
 	browser := dextest.Browser(t)
 	dex.SignIn(t, browser, dr.URL+"/login", "alice@corp.example")
-	dex.Restart(alice("managers")) // with new signing keys, too
+	dex.Restart(t, alice("managers")) // with new signing keys, too
 	other := dextest.Browser(t)
 	_, body := dex.SignIn(t, other, dr.URL+"/login", "alice@corp.example")
 	wantPage(t, body, "alice@corp.example [approver] overage=false")
@@ -79,7 +79,7 @@ func TestSecondSubjectOfAPersonIsRefusedUntilUnbound(t *testing.T) {
 		dr, dex := withDex(t, d, alice())
 		first := dextest.Browser(t)
 		dex.SignIn(t, first, dr.URL+"/login", "alice@corp.example")
-		dex.Restart(dextest.User{ID: "6666", Email: "alice@corp.example"})
+		dex.Restart(t, dextest.User{ID: "6666", Email: "alice@corp.example"})
 		second := dextest.Browser(t)
 		_, body := dex.SignIn(t, second, dr.URL+"/login", "alice@corp.example")
 		wantPage(t, body, "other_subject")
@@ -150,7 +150,7 @@ func TestProviderDownAndBack(t *testing.T) {
 	browser := dextest.Browser(t)
 	wantPage(t, fetch(t, browser, dr.URL+"/login"), "provider down")
 	wantPage(t, fetch(t, browser, dr.URL), "nobody")
-	dex.Restart(alice())
+	dex.Restart(t, alice())
 	waitReady(t, dr.gate)
 	_, body := dex.SignIn(t, browser, dr.URL+"/login", "alice@corp.example")
 	wantPage(t, body, "alice@corp.example [] overage=false")
