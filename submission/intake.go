@@ -54,7 +54,7 @@ func (s *session) judge(tx *transaction, h *header) (*holdqueue.Envelope, []stri
 	if len(h.all("Received")) > maxHops {
 		return nil, nil, tooManyHops()
 	}
-	if s.w.srv.passedBefore(h.all(LoopName), time.Now()) {
+	if s.w.srv.passedBefore(h, time.Now()) {
 		return nil, nil, loopFound()
 	}
 	env := s.envelope(tx, h)

@@ -17,9 +17,9 @@ const LoopName = "X-Sekisho-Loop"
 
 const (
 	loopPurpose = "loop header"
-	// loopAge is how long a mark counts. A circle closes in minutes, or in days where the next hop queues; a
-	// person who sends an old mail once more closes none.
-	loopAge = 48 * time.Hour
+	// loopAge is how long a mark counts from the acceptance of the mail: as long as it may be held and queued on
+	// its way round. A person who sends an older mail once more closes no circle.
+	loopAge = 10 * 24 * time.Hour
 )
 
 // LoopField is the whole header line (with its line end) that marks a mail as having passed us.
@@ -29,10 +29,14 @@ func LoopField(keys *seal.Keys, id string, at time.Time) string {
 	return fmt.Sprintf("%s: v1 %s %s %s %s\r\n", LoopName, keys.CurrentID(), id, stamp, hex.EncodeToString(mac[:16]))
 }
 
-// passedBefore says whether one of the field's values is a mark of ours. Others' are nothing to us: anybody may write
-// the field, and nobody may stop somebody else's mail with it.
-func (s *Server) passedBefore(values []string, now time.Time) bool {
-	for _, v := range values {
+// passedBefore says whether the mail carries a mark of ours. Others' are nothing to us: anybody may write the field,
+// and nobody may stop somebody else's mail with it. Mail that a person or an inbox rule sends on to somebody else
+// (Resent-From, RFC 5322 section 3.6.6) comes by rightly once more; if it should go round, its hops are counted.
+func (s *Server) passedBefore(h *header, now time.Time) bool {
+	if h.has("Resent-From") {
+		return false
+	}
+	for _, v := range h.all(LoopName) {
 		if s.marked(v, now) {
 			return true
 		}

@@ -107,8 +107,17 @@ func (s *Server) behindWire() *smtp.Server {
 // quiet takes go-smtp's own log lines without their arguments, in which a client's words may stand.
 type quiet struct{ log *slog.Logger }
 
-func (q quiet) Printf(format string, _ ...any) { q.log.Error("smtp library", "says", format) }
-func (q quiet) Println(...any)                 { q.log.Error("smtp library") }
+func (q quiet) Printf(format string, args ...any) {
+	stack := ""
+	if len(args) > 0 {
+		// Of a panic the stack is what we need; it shows no content.
+		if raw, ok := args[len(args)-1].([]byte); ok {
+			stack = string(raw)
+		}
+	}
+	q.log.Error("smtp library", "says", format, "stack", stack)
+}
+func (q quiet) Println(...any) { q.log.Error("smtp library") }
 
 // Bind opens the listeners, so that mistakes show before anything runs and privileges can be dropped.
 func (s *Server) Bind(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -70,9 +71,7 @@ func stampOf(path string) (fileStamp, error) {
 
 // OpenUsers reads the file for the first time. The error lists all its mistakes with their lines.
 func OpenUsers(path string, log *slog.Logger) (*Users, error) {
-	u := &Users{path: path, log: log, hashing: make(chan struct{}, max(runtime.GOMAXPROCS(0), 2)), secret: make([]byte, 32)}
-	rand.Read(u.secret)
-	u.right = mustLRU[mark, time.Time](rememberMany)
+	u := newUsers(path, log)
 	stamp, err := stampOf(path)
 	if err != nil {
 		return nil, fmt.Errorf("open users file: %w", err)
@@ -81,6 +80,29 @@ func OpenUsers(path string, log *slog.Logger) (*Users, error) {
 		return nil, fmt.Errorf("open users file: %w", err)
 	}
 	return u, nil
+}
+
+// AwaitUsers is OpenUsers for a file that may not be there yet: until it is, nobody can sign in.
+func AwaitUsers(path string, log *slog.Logger) (*Users, error) {
+	u, err := OpenUsers(path, log)
+	if errors.Is(err, fs.ErrNotExist) {
+		log.Warn("users file is not there yet; nobody can sign in with a password")
+		return newUsers(path, log), nil
+	}
+	return u, err
+}
+
+func newUsers(path string, log *slog.Logger) *Users {
+	u := &Users{path: path, log: log, hashing: make(chan struct{}, max(runtime.GOMAXPROCS(0), 2)), secret: make([]byte, 32)}
+	rand.Read(u.secret)
+	u.right = mustLRU[mark, time.Time](rememberMany)
+	u.decoy = decoy(factoryCost())
+	return u
+}
+
+// decoy is a hash that no password has.
+func decoy(cost argon) *hashed {
+	return &hashed{cost: cost, salt: make([]byte, saltLength), key: make([]byte, keyLength)}
 }
 
 // usersFile is the shape of the file.
@@ -148,7 +170,7 @@ func (u *Users) read(stamp fileStamp) error {
 		}
 	}
 	u.byKey, u.stamp = byKey, stamp
-	u.decoy = &hashed{cost: cost, salt: make([]byte, saltLength), key: make([]byte, keyLength)}
+	u.decoy = decoy(cost)
 	return nil
 }
 
@@ -166,7 +188,7 @@ func (u *Users) refresh(now time.Time) {
 	if err == nil {
 		err = u.read(stamp)
 	}
-	if err != nil {
+	if err != nil && stamp != u.stamp {
 		u.log.Error("users file not taken over", "error", err)
 		u.stamp = stamp // said once for each writing
 	}

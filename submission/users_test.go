@@ -223,3 +223,22 @@ func TestRightPasswordIsRememberedSoThatAnOfficeCostsNoCPU(t *testing.T) {
 		t.Errorf("300 sign-ins took %v", took)
 	}
 }
+
+func TestUsersFileMayComeLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.yaml")
+	if _, err := OpenUsers(path, slog.New(slog.DiscardHandler)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+	u, err := AwaitUsers(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Verify(t.Context(), "alice@corp.example", password); !errors.Is(err, ErrBadPassword) {
+		t.Errorf("before: %v", err)
+	}
+	writeUsers(t, path, "alice@corp.example")
+	time.Sleep(rereadEvery)
+	if _, err := u.Verify(t.Context(), "alice@corp.example", password); err != nil {
+		t.Errorf("after: %v", err)
+	}
+}
