@@ -172,7 +172,7 @@ func (c *PolicyTestCmd) Run(ctx context.Context, out *Streams) error {
 		verdict, err := t.judge(ctx, e)
 		if err != nil {
 			fmt.Fprintf(out.Out, "ERROR %s: %s\n", t.name(e), err)
-			unreadable = true
+			failed, unreadable = failed+1, true
 			continue
 		}
 		wrong := e.Check(verdict)

@@ -41,6 +41,9 @@ func (p *Policy) judge(f *Facts, to Recipient) (v RecipientVerdict, tell []strin
 			continue
 		}
 		o := r.outcome(f, to)
+		if o.inert() {
+			continue
+		}
 		if r.Mode == Enforce {
 			s.add(o)
 		} else {

@@ -13,11 +13,16 @@ type outcome struct {
 	expire   Period
 	link     *Link
 	reasons  []Reason
+	tells    bool // somebody is told that it fired
 }
+
+// inert: the rule fired and does nothing for this recipient, such as a link
+// order for a mail without attachments. It would only be noise in a verdict.
+func (o outcome) inert() bool { return o.action == Send && o.link == nil && !o.tells }
 
 // outcome of a rule that selects the recipient.
 func (r *Rule) outcome(f *Facts, to Recipient) outcome {
-	o := outcome{rule: r.Name, action: Send, delay: r.Then.Delay}
+	o := outcome{rule: r.Name, action: Send, delay: r.Then.Delay, tells: len(r.Then.Notify) > 0}
 	link, cannot := r.Then.Link.plan(f, to)
 	o.link = link
 	switch {

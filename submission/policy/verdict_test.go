@@ -42,7 +42,7 @@ func TestTheStrictestResultWins(t *testing.T) {
 			if mild != strict {
 				source += rules[mild]
 			}
-			v := only(t, source, outside(nil))
+			v := only(t, source, outside(withFile))
 			if v.Action != strict || !slices.Equal(v.Rules, []string{string(strict)}) {
 				t.Errorf("%s beside %s gives %s by %v", strict, mild, v.Action, v.Rules)
 			}
