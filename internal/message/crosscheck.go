@@ -16,7 +16,6 @@ const (
 	crossDepth      = 12
 	crossParameters = 60 // semicolons in one field
 	crossUnended    = 2  // multiparts without terminator
-	crossTail       = 72 // letters and digits of a last boundary line
 	crossShort      = 24 // letters and digits below which a leaf says nothing
 )
 
@@ -115,12 +114,13 @@ func countFold(b []byte, word string) int {
 // contents is what our reading shows, reduced to ASCII letters and digits so that
 // line ends, charsets and soft breaks make no difference.
 type contents struct {
-	exact map[string]bool
-	all   []string
+	exact      map[string]bool
+	all        []string
+	boundaries map[string]bool
 }
 
 func (m *Message) shown() contents {
-	c := contents{exact: map[string]bool{}}
+	c := contents{exact: map[string]bool{}, boundaries: map[string]bool{}}
 	add := func(b []byte) {
 		s := essence(b)
 		if !c.exact[s] {
@@ -129,6 +129,7 @@ func (m *Message) shown() contents {
 		}
 	}
 	for p := range m.Parts() {
+		c.boundaries[essence([]byte(p.boundary))] = true
 		if len(p.Children) > 0 {
 			if p.isMessage() {
 				b, _ := p.Decode(0)
@@ -138,6 +139,7 @@ func (m *Message) shown() contents {
 		}
 		b, _ := p.Decode(0)
 		add(b)
+		add(p.Body.Of(p.source)) // it does not decode uuencode
 		if strings.HasPrefix(p.MediaType, "text/") {
 			for _, t := range DecodeText(b, p.Charset) {
 				add([]byte(t))
@@ -155,12 +157,16 @@ func (c contents) has(p *enmime.Part) bool {
 	if len(s) < crossShort || c.exact[s] {
 		return true
 	}
+	if strings.HasPrefix(p.ContentType, "multipart/") {
+		return true // it could not split what we did
+	}
 	for _, have := range c.all {
 		if strings.Contains(have, s) {
 			return true
 		}
-		// At the end of a mail without terminator it decodes the boundary too.
-		if len(have) >= crossShort && strings.HasPrefix(s, have) && len(s)-len(have) < crossTail {
+		// At the end of a mail without terminator it takes the last boundary, decoded
+		// or not, for content.
+		if tail, ok := strings.CutPrefix(s, have); ok && (c.boundaries[tail] || have != "" && len(tail) < crossShort) {
 			return true
 		}
 	}

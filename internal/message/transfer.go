@@ -40,15 +40,16 @@ func (p *Part) Decode(limit int64) ([]byte, error) {
 
 // DecodedSize is the length Decode would give.
 func (p *Part) DecodedSize() int64 {
-	switch {
-	case p.Encoding == "base64" && !p.unclean:
-		c := scanBase64(p.Body.Of(p.source))
-		return int64(c.letters) * 3 / 4
-	case p.Encoding == "base64", p.Encoding == "quoted-printable", p.Encoding == "x-uuencode":
-		b, _ := p.Decode(0)
-		return int64(len(b))
+	if identity(p.Encoding) {
+		return int64(p.Body.Len())
 	}
-	return int64(p.Body.Len())
+	if p.Encoding == "base64" {
+		if s := scanBase64(p.Body.Of(p.source)); s.after == 0 {
+			return int64(s.letters/4*3 + []int{0, 0, 1, 2}[s.letters%4])
+		}
+	}
+	b, _ := p.Decode(0)
+	return int64(len(b))
 }
 
 // Texts is the decoded part in every plausible charset, best first, as valid
