@@ -261,7 +261,7 @@ func (w *wire) answered(verb, code string) *smtp.SMTPError {
 	switch verb {
 	case "EHLO", "HELO":
 		if code == "250" {
-			w.greeted = true
+			w.greeted, w.extended = true, verb == "EHLO"
 			w.forget()
 		}
 	case "MAIL":

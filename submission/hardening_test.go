@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // The tests of this file hold for what go-smtp alone would do wrong, in the order of the list we keep.
@@ -267,6 +269,17 @@ func TestStopWaitsForABodyAndNotForTheIdle(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
+}
+
+func TestNothingRunsOnAfterTheStop(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	r := serve(t)
+	open := []*client{r.plain(), r.tls(), r.gateway(), r.signed("alice@corp.example")}
+	open[3].mail(someMail)
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, before)
 }
 
 func TestStopCutsWhatOutlastsTheGrace(t *testing.T) {

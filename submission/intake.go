@@ -168,7 +168,13 @@ func (s *session) store(h *header, b *body, env *holdqueue.Envelope, strip []str
 	// Not the server's own context: a mail whose last octet is here is finished even while the server stops.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx()), s.w.srv.limits.Commit)
 	defer cancel()
-	return draft.Commit(ctx, *env)
+	start := time.Now()
+	id, err := draft.Commit(ctx, *env)
+	if err == nil {
+		s.w.srv.figures.durable.Since(start)
+		s.w.srv.figures.octets.Observe(float64(b.read))
+	}
+	return id, err
 }
 
 // copyBody writes the rest of the message and returns the hash of all of it as the client sent it.

@@ -79,6 +79,29 @@ func TestClientAppearsInReceivedOnlyWhenConfigured(t *testing.T) {
 	}
 }
 
+func TestReceivedSaysHowTheMailCame(t *testing.T) {
+	r := serve(t, with(printers()))
+	for greeting, want := range map[string]string{"HELO printer": " with SMTP id ", "EHLO printer": " with ESMTP id "} {
+		c := r.gateway()
+		c.do(greeting, "250")
+		c.do("MAIL FROM:<scan@corp.example>", "250")
+		c.do("RCPT TO:<b@other.example>", "250")
+		c.data(mailFrom("From: scan@corp.example"))
+		all := r.shelf.all()
+		if got := string(all[len(all)-1].bytes); !strings.Contains(got, want) {
+			t.Errorf("%s:\n%s", greeting, got)
+		}
+	}
+	c := r.signed("alice@corp.example")
+	c.do("MAIL FROM:<alice@corp.example> SMTPUTF8", "250")
+	c.do("RCPT TO:<b@other.example>", "250")
+	c.data(someMail)
+	all := r.shelf.all()
+	if got := string(all[len(all)-1].bytes); !strings.Contains(got, " with UTF8SMTPSA id ") {
+		t.Error(got)
+	}
+}
+
 func TestMailWithoutABodyIsKeptAsItIs(t *testing.T) {
 	for _, text := range []string{
 		"From: alice@corp.example\r\nDate: d\r\nMessage-ID: <1@x>\r\n",

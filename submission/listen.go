@@ -28,6 +28,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if refusal == nil {
 			return w, nil
 		}
+		l.srv.figures.turned.Inc()
 		if l.port != portTLS { // there nothing can be said before the handshake, which costs more than it tells
 			c.SetWriteDeadline(time.Now().Add(time.Second))
 			io.WriteString(c, line(refusal))

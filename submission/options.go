@@ -9,6 +9,7 @@ import (
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/internal/seal"
 )
 
@@ -45,6 +46,8 @@ type Options struct {
 	// Zone is the time zone of Received and Date; nil is the machine's.
 	Zone *time.Location
 	Log  *slog.Logger
+	// Metrics gets the server's figures; nil counts nothing.
+	Metrics *metric.Registry
 }
 
 // People answers whose an address is.

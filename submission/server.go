@@ -21,6 +21,7 @@ type Server struct {
 	smtp     *smtp.Server
 	pace     *pace
 	failures *failures
+	figures  figures
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -44,7 +45,11 @@ func New(o Options) (*Server, error) {
 		s.zone = time.Local
 	}
 	s.smtp = s.behindWire()
-	return s, o.check()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	s.figures = newFigures(o.Metrics, s)
+	return s, nil
 }
 
 func (o *Options) check() error {

@@ -3,6 +3,7 @@ package submission
 import (
 	"context"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,10 +109,12 @@ func original(o *smtp.RcptOptions) string {
 // here and there; what Data leaves unread the wire drains.
 func (s *session) Data(io.Reader) error {
 	id, err := s.accept(s.tx, s.w.body)
+	r := queued(id)
 	if err != nil {
-		return s.answerTo(s.ctx(), "take the message", err)
+		r = s.answerTo(s.ctx(), "take the message", err)
 	}
-	return queued(id)
+	s.w.srv.figures.bodies.Inc(s.w.port.String(), strconv.Itoa(r.Code))
+	return r
 }
 
 // AuthMechanisms are offered only where they may be used.

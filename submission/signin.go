@@ -18,10 +18,12 @@ func (s *session) signIn(user, password string) error {
 	}
 	a := srv.failures.attempt(user, password, s.w.remote)
 	if wait := srv.failures.blocked(a, time.Now()); wait > 0 {
+		srv.figures.signIns.Inc("blocked")
 		s.w.log.Warn("sign-in not tried: too many wrong passwords", "remote", s.w.remote)
 		return signInBlocked(wait)
 	}
 	name, err := srv.o.Verify(s.ctx(), user, password)
+	srv.figures.signIns.Inc(result(err))
 	switch {
 	case err == nil:
 		srv.failures.succeeded(a)
@@ -37,6 +39,19 @@ func (s *session) signIn(user, password string) error {
 	}
 	s.w.log.Error("sign-in could not be checked", "error", err)
 	return signInUnavailable()
+}
+
+// result is the word for a sign-in's end.
+func result(err error) string {
+	switch {
+	case err == nil:
+		return "good"
+	case errors.Is(err, ErrBadPassword):
+		return "wrong"
+	case errors.Is(err, ErrBusy):
+		return "busy"
+	}
+	return "trouble"
 }
 
 // personNamed is who a sign-in name belongs to. A user the people file does not know is a person of one address.

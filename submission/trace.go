@@ -66,8 +66,11 @@ func isDomain(name string) bool {
 // protocol is the word of RFC 3848 and RFC 6531 for how the mail came.
 func (s *session) protocol() string {
 	word := "ESMTP"
-	if s.tx.utf8 {
+	switch {
+	case s.tx.utf8:
 		word = "UTF8SMTP"
+	case !s.w.extended:
+		return "SMTP"
 	}
 	if s.w.secure {
 		word += "S"

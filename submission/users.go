@@ -27,7 +27,7 @@ var (
 )
 
 const (
-	rereadEvery  = time.Second
+	rereadEvery  = 250 * time.Millisecond
 	rememberFor  = 5 * time.Minute // a right password, so that an office's every send costs no hash
 	rememberMany = 10_000
 	verifyWait   = 10 * time.Second

@@ -67,8 +67,10 @@ type dialogue struct {
 	session *session
 	verb    string // the command go-smtp is working on
 	greeted bool
-	helo    string
-	signed  bool // AUTH has succeeded
+	// extended says that the greeting was EHLO.
+	extended bool
+	helo     string
+	signed   bool // AUTH has succeeded
 
 	inMail     bool
 	utf8       bool
