@@ -126,6 +126,11 @@ func (o *office) rest() error {
 }
 
 func (o *office) embedded(name string) {
+	for _, dir := range []string{"ObjectReplacements/", "Thumbnails/", "Configurations2/", "layout-cache", "docProps/thumbnail", "mimetype"} {
+		if strings.HasPrefix(name, dir) {
+			return // pictures and caches of the program
+		}
+	}
 	b := o.part(name)
 	if len(b) == 0 || kind.Silent(kind.Of(name, b)) {
 		return

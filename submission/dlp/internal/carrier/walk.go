@@ -308,6 +308,8 @@ func (w *Walk) open(f file, k string) (err error) {
 		return w.ole(f)
 	case kind.PGP, kind.PKCS7:
 		return ErrEncrypted
+	case kind.PKCS7Sig:
+		return w.signed(f)
 	case kind.TNEF:
 		w.out.Form(FormTNEF, Attachment, f.path, "")
 		return w.tnef(f)

@@ -105,7 +105,7 @@ func Silent(kind string) bool {
 		}
 	}
 	switch kind {
-	case PKCS7Sig, PGPKeys, "application/x-shockwave-flash", "application/vnd.tcpdump.pcap":
+	case PGPKeys, "application/x-shockwave-flash", "application/vnd.tcpdump.pcap":
 		return true
 	}
 	return false
