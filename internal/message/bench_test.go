@@ -54,6 +54,22 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+func BenchmarkCrosscheck(b *testing.B) {
+	for _, size := range []int{2 << 10, 200 << 10, 15 << 20} {
+		m, err := Parse(largeMail(size * 3 / 4))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("%dKiB", len(m.Raw)>>10), func(b *testing.B) {
+			b.SetBytes(int64(len(m.Raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				Crosscheck(m)
+			}
+		})
+	}
+}
+
 func BenchmarkTexts(b *testing.B) {
 	text := strings.Repeat("いつもお世話になっております。佐藤です。\r\n", 300)
 	m, err := Parse([]byte(crlf(head) + "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + text))

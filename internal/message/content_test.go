@@ -146,12 +146,12 @@ func TestProtection(t *testing.T) {
 func TestAutomaticMail(t *testing.T) {
 	for mail, want := range map[string]string{
 		"\nx\n": "",
-		"Auto-Submitted: auto-replied (vacation)\n\nx\n":                                                        "auto-submitted",
-		"Auto-Submitted: No\n\nx\n":                                                                             "",
+		"Auto-Submitted: auto-replied (vacation)\n\nx\n": "auto-submitted",
+		"Auto-Submitted: No\n\nx\n":                      "",
 		"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nx\n--b--\n":          "delivery-status",
 		"Content-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n--b\n\nx\n--b--\n": "disposition-notification",
 		"Content-Type: text/calendar; method=REPLY\n\nx\n":                                                      "calendar",
-		"Precedence: bulk\n\nx\n":                                                                               "precedence",
+		"Precedence: bulk\n\nx\n": "precedence",
 	} {
 		if got := parse(t, head+mail).Automatic(); got != want {
 			t.Errorf("%q: %q, want %q", mail, got, want)

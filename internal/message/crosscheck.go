@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"strings"
 
 	"github.com/jhillyerd/enmime/v2"
@@ -111,56 +112,69 @@ func countFold(b []byte, word string) int {
 	return n
 }
 
-// contents is what our reading shows, reduced to ASCII letters and digits so that
-// line ends, charsets and soft breaks make no difference.
+// contents is what our reading shows: every content by its hash, and, once a leaf
+// is not found so, reduced to ASCII letters and digits, where line ends, charsets
+// and soft breaks make no difference.
 type contents struct {
-	exact      map[string]bool
-	all        []string
+	exact      map[[sha256.Size]byte]bool
+	all        [][]byte
 	boundaries map[string]bool
+	essences   []string // of all, made when first asked for
 }
 
-func (m *Message) shown() contents {
-	c := contents{exact: map[string]bool{}, boundaries: map[string]bool{}}
-	add := func(b []byte) {
-		s := essence(b)
-		if !c.exact[s] {
-			c.exact[s] = true
-			c.all = append(c.all, s)
-		}
-	}
+func (m *Message) shown() *contents {
+	c := &contents{exact: map[[sha256.Size]byte]bool{}, boundaries: map[string]bool{}}
 	for p := range m.Parts() {
 		c.boundaries[essence([]byte(p.boundary))] = true
 		if len(p.Children) > 0 {
 			if p.isMessage() {
 				b, _ := p.Decode(0)
-				add(b) // enmime does not look into message/rfc822
+				c.add(b) // enmime does not look into message/rfc822
 			}
 			continue
 		}
 		b, _ := p.Decode(0)
-		add(b)
-		add(p.Body.Of(p.source)) // it does not decode uuencode
+		c.add(b)
+		if !identity(p.Encoding) && p.Encoding != "base64" {
+			c.add(p.Body.Of(p.source)) // it does not decode uuencode
+		}
 		if strings.HasPrefix(p.MediaType, "text/") {
 			for _, t := range DecodeText(b, p.Charset) {
-				add([]byte(t))
+				c.add([]byte(t))
 			}
 		}
 		for _, r := range p.Alternatives(0) {
-			add(r.Data)
+			c.add(r.Data)
 		}
 	}
 	return c
 }
 
-func (c contents) has(p *enmime.Part) bool {
-	s := essence(p.Content)
-	if len(s) < crossShort || c.exact[s] {
+func (c *contents) add(b []byte) {
+	sum := sha256.Sum256(b)
+	if !c.exact[sum] {
+		c.exact[sum] = true
+		c.all = append(c.all, b)
+	}
+}
+
+func (c *contents) has(p *enmime.Part) bool {
+	if c.exact[sha256.Sum256(p.Content)] {
 		return true
 	}
 	if strings.HasPrefix(p.ContentType, "multipart/") {
 		return true // it could not split what we did
 	}
-	for _, have := range c.all {
+	s := essence(p.Content)
+	if len(s) < crossShort {
+		return true
+	}
+	if c.essences == nil {
+		for _, b := range c.all {
+			c.essences = append(c.essences, essence(b))
+		}
+	}
+	for _, have := range c.essences {
 		if strings.Contains(have, s) {
 			return true
 		}

@@ -47,6 +47,9 @@ func (m *Message) splitDecoded(p *Part) {
 // examine lists what the finished tree shows.
 func (m *Message) examine() {
 	for p := range m.Parts() {
+		if p.MediaType == "text/calendar" && p.Params["method"] != "" {
+			p.Message().invites = true
+		}
 		if len(p.Children) > 0 {
 			m.examineMargins(p)
 			continue

@@ -102,6 +102,7 @@ type Part struct {
 	boundary string // of a multipart, "" where none is usable
 	closed   bool   // the close delimiter was found
 	unclean  bool   // the transfer encoding can be read in two ways
+	invites  bool   // of a message root: it carries an invitation (iTIP, RFC 6047), and clients lose it when its texts change
 	dashes   int    // offset of the line of dashes that ended the header, 0 where none
 }
 

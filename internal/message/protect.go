@@ -36,7 +36,7 @@ func (p *Part) Protected() Protection {
 			return k
 		}
 	}
-	if p.Message().invites() {
+	if p.Message().invites {
 		return Calendar
 	}
 	return Unprotected
@@ -104,17 +104,6 @@ func (p *Part) armour() Protection {
 	return Unprotected
 }
 
-// invites says whether a message carries an invitation (iTIP, RFC 6047): its
-// texts belong to the invitation, and clients lose it when they change.
-func (p *Part) invites() bool {
-	for c := range p.All() {
-		if c.MediaType == "text/calendar" && c.Params["method"] != "" && c.Message() == p {
-			return true
-		}
-	}
-	return false
-}
-
 // Automatic says why a mail counts as written by a program ("auto-submitted",
 // "disposition-notification", "delivery-status", "calendar", "precedence"), ""
 // where a person wrote it.
@@ -129,7 +118,7 @@ func (m *Message) Automatic() string {
 		}
 		return "delivery-status"
 	}
-	if r.invites() {
+	if r.invites {
 		return "calendar"
 	}
 	switch strings.ToLower(strings.TrimSpace(r.Get("Precedence"))) {
