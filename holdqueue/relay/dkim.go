@@ -132,8 +132,8 @@ func (s *Signer) sign(found *survey, from []mailaddr.Address, body io.Reader) (s
 
 // domainOf finds which of our domains answers for the mail: that of From, because DMARC compares with it.
 func (s *Signer) domainOf(found *survey, from []mailaddr.Address) (string, error) {
-	if !found.complete() {
-		return "", fmt.Errorf("%w: header longer than %d bytes", errUnsignable, maxHeader)
+	if !found.complete() || !found.hasBody {
+		return "", fmt.Errorf("%w: no end of the header within %d bytes", errUnsignable, maxHeader)
 	}
 	if found.fields["from"] != 1 {
 		return "", fmt.Errorf("%w: %d From fields", errUnsignable, found.fields["from"])

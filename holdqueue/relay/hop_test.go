@@ -29,6 +29,7 @@ type hop struct {
 	listener net.Listener
 	ended    chan struct{}
 	wg       sync.WaitGroup
+	saying   sync.Mutex
 	mu       sync.Mutex
 	lines    []string // every command line seen
 	mails    []string // every mail that ended in a dot, as on the wire without the dot
@@ -77,12 +78,20 @@ func newHop(t *testing.T, h *hop) *hop {
 
 func (h *hop) address() string { return h.listener.Addr().String() }
 
+// asked calls say for one connection at a time, so that it may count.
+func (h *hop) asked(place string) string {
+	if h.say == nil {
+		return ""
+	}
+	h.saying.Lock()
+	defer h.saying.Unlock()
+	return h.say(place)
+}
+
 func (h *hop) answer(conn net.Conn, place, usual string) bool {
 	text := usual
-	if h.say != nil {
-		if said := h.say(place); said != "" {
-			text = said
-		}
+	if said := h.asked(place); said != "" {
+		text = said
 	}
 	switch text {
 	case "drop":
@@ -119,7 +128,7 @@ func (h *hop) serve(conn net.Conn) {
 			if !h.answer(conn, line, "220 go ahead") {
 				return
 			}
-			if h.pair == nil || h.say != nil && strings.HasPrefix(h.say(line), "4") {
+			if h.pair == nil || strings.HasPrefix(h.asked(line), "4") {
 				continue
 			}
 			protected := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*h.pair}})
@@ -164,13 +173,13 @@ func (h *hop) ehlo(conn net.Conn) string {
 }
 
 func (h *hop) data(conn net.Conn, r *bufio.Reader, line string) bool {
-	if h.say != nil && h.say(line) != "" {
+	if h.asked(line) != "" {
 		return h.answer(conn, line, "")
 	}
 	if !h.answer(conn, line, "354 go on") {
 		return false
 	}
-	if h.say != nil && h.say("BODY") != "" {
+	if h.asked("BODY") != "" {
 		return h.answer(conn, "BODY", "")
 	}
 	var mail bytes.Buffer

@@ -464,8 +464,7 @@ func TestManyRecipientsTravelInSeveralTransactions(t *testing.T) {
 
 func TestServerWithEnoughRecipientsGetsTheOthersNext(t *testing.T) {
 	taken := 0
-	h := newHop(t, &hop{offers: everything})
-	h.say = func(place string) string {
+	h := newHop(t, &hop{offers: everything, say: func(place string) string {
 		switch {
 		case strings.HasPrefix(place, "MAIL"):
 			taken = 0
@@ -475,7 +474,7 @@ func TestServerWithEnoughRecipientsGetsTheOthersNext(t *testing.T) {
 			}
 		}
 		return ""
-	}
+	}})
 	wantSent(t, relayTo(t, h).Send(t.Context(), outgoing(plainMail, "a@x.example", "b@x.example", "c@x.example",
 		"d@x.example", "e@x.example", "f@x.example", "g@x.example")))
 	if _, mails, _, _ := h.seen(); len(mails) != 3 {
@@ -511,8 +510,7 @@ func TestKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
 	for _, death := range []string{"RSET", "EHLO", "MAIL"} {
 		for _, way := range []string{"drop", "421 4.4.2 idle too long"} {
 			mails := 0
-			h := newHop(t, &hop{offers: everything})
-			h.say = func(place string) string {
+			h := newHop(t, &hop{offers: everything, say: func(place string) string {
 				if strings.HasPrefix(place, death) && mails == 1 {
 					mails++
 					return way
@@ -521,7 +519,7 @@ func TestKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
 					mails++
 				}
 				return ""
-			}
+			}})
 			r := relayTo(t, h)
 			wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example")))
 			wantSent(t, r.Send(t.Context(), outgoing(plainMail, "b@x.example")))
@@ -553,8 +551,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 func TestConnectionsAreBounded(t *testing.T) {
 	var mu sync.Mutex
 	now, most := 0, 0
-	h := newHop(t, &hop{offers: everything})
-	h.say = func(place string) string {
+	h := newHop(t, &hop{offers: everything, say: func(place string) string {
 		mu.Lock()
 		if strings.HasPrefix(place, "MAIL") {
 			now++
@@ -568,7 +565,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		return ""
-	}
+	}})
 	r := relayTo(t, h, func(o *Options) { o.Connections = 3 })
 	var wg sync.WaitGroup
 	for range 20 {

@@ -17,6 +17,7 @@ type survey struct {
 	header     []byte
 	fields     map[string]int // how often each field stands in the header, names in lower case
 	from       string         // the value of From, unfolded
+	hasBody    bool           // the header block ends in an empty line
 }
 
 // maxHeader bounds what is kept of a header block; one that is longer is sent, but not signed.
@@ -71,7 +72,7 @@ func (l *lineScan) add(p []byte, s *survey) bool {
 		switch {
 		case c == '\n':
 			if l.header && l.blank {
-				l.header = false
+				l.header, s.hasBody = false, true
 				s.keep(p[:i+1])
 				s.eightBit = s.eightBit || hasEightBit(p)
 				p = nil
