@@ -35,9 +35,9 @@ func checkPolicy(_ context.Context, k *checkup) {
 		return
 	}
 	if k.c.Policy.File == "" {
-		k.ok("policy", "the factory policy, %d rules", ownRules(p))
+		k.ok("policy", "the factory policy, %s", plural(ownRules(p), "rule"))
 	} else {
-		k.ok("policy", "%s, %d rules", k.c.Policy.File, ownRules(p))
+		k.ok("policy", "%s, %s", k.c.Policy.File, plural(ownRules(p), "rule"))
 	}
 	if _, err := newScanner(p, dlpOptions(k.c), ""); err != nil {
 		k.fail("policy", "%v", err)
