@@ -18,8 +18,9 @@ const (
 // strictest result.
 func (p *Policy) Evaluate(f Facts) Verdict {
 	var v Verdict
+	rules := p.fire(&f)
 	for _, to := range f.Recipients {
-		r, tell := p.judge(&f, to)
+		r, tell := judge(rules, &f, to)
 		v.Recipients = append(v.Recipients, r)
 		v.Notify = append(v.Notify, tell...)
 	}
@@ -31,13 +32,12 @@ func (p *Policy) Evaluate(f Facts) Verdict {
 	return v
 }
 
-// judge runs all rules for one recipient, and says who is to be told.
-func (p *Policy) judge(f *Facts, to Recipient) (v RecipientVerdict, tell []string) {
+// judge runs the rules for one recipient, and says who is to be told.
+func judge(rules []fired, f *Facts, to Recipient) (v RecipientVerdict, tell []string) {
 	var s sum
 	var watched []Hit
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		if !r.active(f.Now) || !r.selects(f, to) {
+	for _, r := range rules {
+		if !r.actsOn(to) {
 			continue
 		}
 		o := r.outcome(f, to)

@@ -19,23 +19,50 @@ type check struct {
 	explain func(*Facts) []Reason
 }
 
-func (c check) matches(f *Facts, r Recipient) bool {
-	if c.mail != nil {
-		return c.mail(f)
-	}
-	return c.recipient(r)
+// fired is a rule whose date and conditions on the whole mail hold for one
+// mail; which recipients it acts on is still open. It is made once per mail, so
+// that a thousand recipients do not count a thousand recipients each.
+type fired struct {
+	*Rule
+	reasons []Reason
 }
 
-// selects reports whether the rule acts on this recipient: every condition of
-// `when` and no exception of `unless`.
-func (r *Rule) selects(f *Facts, to Recipient) bool {
+// fire finds the rules that this mail is about.
+func (p *Policy) fire(f *Facts) []fired {
+	var out []fired
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if r.active(f.Now) && r.speaksOf(f) {
+			out = append(out, fired{r, r.reasons(f)})
+		}
+	}
+	return out
+}
+
+// speaksOf: every condition of `when` on the mail, and no exception.
+func (r *Rule) speaksOf(f *Facts) bool {
 	for _, c := range r.when {
-		if !c.matches(f, to) {
+		if c.mail != nil && !c.mail(f) {
 			return false
 		}
 	}
 	for _, c := range r.unless {
-		if c.matches(f, to) {
+		if c.mail != nil && c.mail(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// actsOn: every condition of `when` on the recipient, and no exception.
+func (r *Rule) actsOn(to Recipient) bool {
+	for _, c := range r.when {
+		if c.recipient != nil && !c.recipient(to) {
+			return false
+		}
+	}
+	for _, c := range r.unless {
+		if c.recipient != nil && c.recipient(to) {
 			return false
 		}
 	}

@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // outcome is what one rule asks for one recipient.
 type outcome struct {
@@ -20,8 +23,8 @@ type outcome struct {
 // order for a mail without attachments. It would only be noise in a verdict.
 func (o outcome) inert() bool { return o.action == Send && o.link == nil && !o.tells }
 
-// outcome of a rule that selects the recipient.
-func (r *Rule) outcome(f *Facts, to Recipient) outcome {
+// outcome of a rule that acts on the recipient.
+func (r fired) outcome(f *Facts, to Recipient) outcome {
 	o := outcome{rule: r.Name, action: Send, delay: r.Then.Delay, tells: len(r.Then.Notify) > 0}
 	link, cannot := r.Then.Link.plan(f, to)
 	o.link = link
@@ -34,10 +37,10 @@ func (r *Rule) outcome(f *Facts, to Recipient) outcome {
 		o.action = Delay
 	}
 	if o.action != Send {
-		o.reasons = r.reasons(f, r.Then.Delay)
+		o.reasons = slices.Clip(r.reasons) // shared by all recipients
 	}
 	if cannot > 0 && o.action != Refuse {
-		o.holdUnlinkable(r, cannot)
+		o.holdUnlinkable(r.Rule, cannot)
 	}
 	return o
 }

@@ -10,7 +10,7 @@ import (
 
 // reasons explain what a rule that fired saw: its own words where it has
 // some, else what its conditions saw, else what it does.
-func (r *Rule) reasons(f *Facts, delay time.Duration) []Reason {
+func (r *Rule) reasons(f *Facts) []Reason {
 	if r.Then.Reason != (Text{}) {
 		return []Reason{{Rule: r.Name, Code: "rule", JA: r.Then.Reason.JA, EN: r.Then.Reason.EN}}
 	}
@@ -21,7 +21,7 @@ func (r *Rule) reasons(f *Facts, delay time.Duration) []Reason {
 		}
 	}
 	if len(reasons) == 0 {
-		reasons = []Reason{r.plain(delay)}
+		reasons = []Reason{r.plain()}
 	}
 	for i := range reasons {
 		reasons[i].Rule = r.Name
@@ -30,7 +30,7 @@ func (r *Rule) reasons(f *Facts, delay time.Duration) []Reason {
 }
 
 // plain is the sentence for a rule that looks at recipients or senders only.
-func (r *Rule) plain(delay time.Duration) Reason {
+func (r *Rule) plain() Reason {
 	ja, en := "", ""
 	if r.When != nil && r.When.Recipients == External {
 		ja, en = "社外の宛先のため、", "outside recipients: "
@@ -41,7 +41,7 @@ func (r *Rule) plain(delay time.Duration) Reason {
 	case r.Then.Hold != nil:
 		return Reason{Code: "hold", JA: ja + "社内の規則により確認が必要です", EN: en + "a company rule asks for a check first"}
 	default:
-		return Reason{Code: "delay", JA: ja + spanJA(delay) + "後に送信します", EN: en + "sent after " + spanEN(delay)}
+		return Reason{Code: "delay", JA: ja + spanJA(r.Then.Delay) + "後に送信します", EN: en + "sent after " + spanEN(r.Then.Delay)}
 	}
 }
 
