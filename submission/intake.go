@@ -1,7 +1,6 @@
 package submission
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"io"
@@ -183,7 +182,8 @@ func copyBody(w io.Writer, h *header, b *body) (sum [32]byte, err error) {
 	hash.Write(h.raw)
 	p, err := h.rest, error(nil)
 	// Small lines are gathered: a Write per line of base64 costs more than its copy.
-	var gather bytes.Buffer
+	gather := &b.w.gather
+	gather.Reset()
 	flush := func() error {
 		hash.Write(gather.Bytes())
 		_, err := w.Write(gather.Bytes())

@@ -56,8 +56,9 @@ type wire struct {
 	linger bool // what the client still sends must not keep it from hearing our last word
 	closed bool
 
-	feed    []byte // for go-smtp to read
-	partial []byte // of a reply line by go-smtp
+	feed    []byte       // for go-smtp to read
+	partial []byte       // of a reply line by go-smtp
+	gather  bytes.Buffer // of a body, on its way to the draft
 
 	dialogue
 }
