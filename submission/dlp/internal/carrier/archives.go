@@ -87,11 +87,13 @@ func (w *Walk) tar(f file) error {
 		if err != nil {
 			return err
 		}
+		name := message.DecodeText([]byte(h.Name), "")[0]
 		if h.Typeflag != tar.TypeReg || h.Size == 0 {
+			w.label(f.in(name, nil))
 			continue
 		}
 		b, err := w.expand(r, 0)
-		w.file(f.in(message.DecodeText([]byte(h.Name), "")[0], b))
+		w.file(f.in(name, b))
 		if err != nil {
 			return err
 		}
@@ -106,6 +108,7 @@ func (w *Walk) sevenZip(f file) error {
 	locked := false
 	for _, e := range r.File {
 		if e.FileInfo().IsDir() || e.UncompressedSize == 0 {
+			w.label(f.in(e.Name, nil))
 			continue
 		}
 		if err := w.over(); err != nil {
@@ -116,10 +119,9 @@ func (w *Walk) sevenZip(f file) error {
 		switch err = cryptic(err); {
 		case errors.Is(err, ErrEncrypted):
 			locked = true
-			w.name(inner)
-			w.forms(inner, kind.Text)
+			w.label(inner)
 		case err != nil && len(b) == 0:
-			w.failed(inner, err)
+			w.closed(inner, err)
 		default:
 			w.file(inner)
 			if err != nil {
@@ -182,12 +184,12 @@ func (w *Walk) rar(f file) error {
 			return cryptic(err)
 		}
 		if h.IsDir {
+			w.label(f.in(h.Name, nil))
 			continue
 		}
 		if h.Encrypted || h.HeaderEncrypted {
 			locked = true
-			w.name(f.in(h.Name, nil))
-			w.forms(f.in(h.Name, nil), kind.Text)
+			w.label(f.in(h.Name, nil))
 			continue
 		}
 		b, err := w.expand(r, int64(len(f.body)))

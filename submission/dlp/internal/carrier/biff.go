@@ -141,7 +141,7 @@ func (k *biffBook) record(id uint16, b []byte, parts [][]byte) {
 		k.textObject(parts)
 	case recHeader, recFooter:
 		if len(b) > 2 {
-			k.aside.WriteString(k.text(b) + "\n")
+			k.aside.WriteString(pageText(k.text(b)) + "\n")
 		}
 	default:
 		k.cell(id, b)

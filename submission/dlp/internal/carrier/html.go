@@ -16,7 +16,7 @@ func (w *Walk) htmlFile(f file) error {
 		t := htmlText(body)
 		w.text(Text{Text: detect.Text{Body: t.b.String(), Cells: t.cells, Title: f.name}, Where: Attachment, Path: f.path, First: i == 0})
 	}
-	if garbled(readings[0]) {
+	if allGarbled(readings) {
 		return errUnreadable
 	}
 	return nil

@@ -173,7 +173,7 @@ func (w *Walk) bodyText(p *message.Part, f file, outermost bool) {
 	case strings.Contains(readings[0], "-----BEGIN PGP MESSAGE-----"):
 		w.out.Form(FormEncrypted, where, partPath(p, f), "pgp")
 		w.out.Failed(partPath(p, f), Encrypted)
-	case garbled(readings[0]):
+	case allGarbled(readings):
 		w.out.Failed(partPath(p, f), Unreadable)
 	}
 }

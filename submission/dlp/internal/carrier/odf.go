@@ -67,7 +67,7 @@ func (o *office) odfPart(place string, body []byte) {
 			}
 			continue
 		}
-		if x.name == "p" || x.name == "h" || x.name == "annotation" {
+		if x.name == "p" || x.name == "h" || x.name == "annotation" || x.name == "title" || x.name == "desc" {
 			depth += sign(x)
 		}
 		r.tag(x)

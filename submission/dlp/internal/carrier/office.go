@@ -170,7 +170,7 @@ func (o *office) properties(name string) {
 // skipped parts describe formatting and hold nothing a person wrote.
 func skipped(name string) bool {
 	for _, s := range []string{"theme/", "styles.xml", "fontTable.xml", "webSettings.xml", "settings.xml", "calcChain.xml", "presProps.xml", "viewProps.xml",
-		"tableStyles.xml", "[Content_Types].xml", "slideLayouts/", "numbering.xml", "workbook.xml", "META-INF/", "manifest.rdf"} {
+		"tableStyles.xml", "[Content_Types].xml", "numbering.xml", "workbook.xml", "META-INF/", "manifest.rdf"} {
 		if strings.Contains(name, s) {
 			return true
 		}

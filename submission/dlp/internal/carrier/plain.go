@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -29,7 +30,7 @@ func (w *Walk) plain(f file, k string) error {
 		}
 		w.text(t)
 	}
-	if garbled(readings[0]) {
+	if allGarbled(readings) {
 		return errUnreadable
 	}
 	return nil
@@ -39,6 +40,11 @@ func (w *Walk) plain(f file, k string) error {
 func garbled(s string) bool {
 	bad := strings.Count(s, "\uFFFD")
 	return bad > 20 && bad*5 > len(s)/3
+}
+
+// allGarbled says that no charset made sense of a text.
+func allGarbled(readings []string) bool {
+	return !slices.ContainsFunc(readings, func(s string) bool { return !garbled(s) })
 }
 
 // table reads CSV and TSV as rows of cells, so that headers name their columns.

@@ -24,7 +24,7 @@ func (w *Walk) pptx(f file) error {
 
 // slidePlace names what people see: slide3, notesSlide3, comment1.
 func slidePlace(name string) (dir, place string) {
-	for _, d := range []string{"slides", "notesSlides", "comments", "slideMasters", "diagrams", "charts"} {
+	for _, d := range []string{"slides", "notesSlides", "comments", "slideMasters", "slideLayouts", "notesMasters", "handoutMasters", "diagrams", "charts"} {
 		prefix := "ppt/" + d + "/"
 		if strings.HasPrefix(name, prefix) && strings.HasSuffix(name, ".xml") && !strings.Contains(name, "/_rels/") {
 			return d, strings.TrimSuffix(strings.TrimPrefix(name, prefix), ".xml")

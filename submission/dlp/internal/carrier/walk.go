@@ -134,7 +134,7 @@ func (f file) in(name string, body []byte) file {
 // File inspects a bare document.
 func (w *Walk) File(name string, body []byte) {
 	f := file{name: name, path: name, body: body}
-	if kind.Of(name, body) == kind.Mail {
+	if kind.Ext(name) == "eml" || kind.Of(name, body) == kind.Mail {
 		if m, err := message.Parse(body); err == nil {
 			w.out.Seen(name, kind.Mail, int64(len(body)))
 			w.message(m, file{path: "", name: name})
@@ -235,6 +235,18 @@ func (w *Walk) name(f file) {
 	if f.name != "" && f.depth >= 0 {
 		w.text(Text{Text: detect.Text{Body: f.name}, Where: Attachment, Path: f.path, First: true})
 	}
+}
+
+// label looks at the name of an entry that has no content for us.
+func (w *Walk) label(f file) {
+	w.name(f)
+	w.forms(f, kind.Text)
+}
+
+// closed reports an entry that could not be unpacked at all.
+func (w *Walk) closed(f file, err error) {
+	w.label(f)
+	w.failed(f, err)
 }
 
 // forms reports what name and type say by themselves.

@@ -238,7 +238,7 @@ func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
 		case c.inValue && c.phonetic == 0:
 			c.value.WriteString(x.text)
 		case c.inFooter:
-			c.footer.WriteString(x.text + "\n")
+			c.footer.WriteString(pageText(x.text) + "\n")
 		}
 		return
 	}
@@ -374,4 +374,32 @@ func (b *workbook) pivot(name string) {
 		b.o.text("pivotCache", out.String())
 		b.o.hidden("pivotCache", "pivot_cache")
 	}
+}
+
+// pageText takes the codes out of a header or footer: &L, &C and &R begin its
+// three parts, &"font" and &12 say how it looks.
+func pageText(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '&' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch c := s[i]; {
+		case c == '&':
+			b.WriteByte('&')
+		case c == '"':
+			if end := strings.IndexByte(s[i+1:], '"'); end >= 0 {
+				i += end + 1
+			}
+		case c >= '0' && c <= '9':
+			for i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' {
+				i++
+			}
+		default:
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }

@@ -247,6 +247,7 @@ func (w *Walk) zip(f file, k string) error {
 	locked := false
 	for _, e := range a.entries {
 		if e.directory {
+			w.name(f.in(e.name, nil))
 			continue
 		}
 		if err := w.over(); err != nil {
@@ -257,10 +258,9 @@ func (w *Walk) zip(f file, k string) error {
 		switch {
 		case errors.Is(err, ErrEncrypted):
 			locked = true
-			w.name(inner)
-			w.forms(inner, kind.Text)
+			w.label(inner)
 		case err != nil && len(b) == 0:
-			w.failed(inner, err)
+			w.closed(inner, err)
 		default:
 			w.file(inner)
 			if err != nil {
