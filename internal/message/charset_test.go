@@ -24,16 +24,18 @@ func encoded(t *testing.T, e encoding.Encoding, s string) []byte {
 	return b
 }
 
+type charsetCase struct {
+	label string
+	bytes []byte
+	want  string
+}
+
 // Every label of Japanese mail, and mail whose label is absent or lies.
 func TestEveryCharsetReachesTheDetector(t *testing.T) {
 	jis := encoded(t, japanese.ISO2022JP, sample)
 	sjis := encoded(t, japanese.ShiftJIS, sample)
 	euc := encoded(t, japanese.EUCJP, sample)
-	cases := []struct {
-		label string
-		bytes []byte
-		want  string
-	}{
+	cases := []charsetCase{
 		{"gb18030", encoded(t, simplifiedchinese.GB18030, "个人信息请查收"), "个人信息请查收"},
 		{"Big5", encoded(t, traditionalchinese.Big5, "個人資料請查收"), "個人資料請查收"},
 		{"EUC-KR", encoded(t, korean.EUCKR, "개인정보를 확인"), "개인정보를 확인"},
@@ -48,32 +50,16 @@ func TestEveryCharsetReachesTheDetector(t *testing.T) {
 		{"iso-2022-jp-1", []byte("\x1b$(D0!\x1b(B"), "丂"},
 	}
 	for _, l := range []string{"iso-2022-jp", "ISO-2022-JP", "cp50220", "cp50221", "iso-2022-jp-ms", "iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-jp-3", "csISO2022JP", "", "us-ascii", "utf-8", "iso-8859-1"} {
-		cases = append(cases, struct {
-			label string
-			bytes []byte
-			want  string
-		}{l, jis, sample})
+		cases = append(cases, charsetCase{l, jis, sample})
 	}
 	for _, l := range []string{"shift_jis", "x-sjis", "sjis", "windows-31j", "cp932", "ms932", "", "utf-8", "us-ascii", "iso-8859-1", "nobody-knows"} {
-		cases = append(cases, struct {
-			label string
-			bytes []byte
-			want  string
-		}{l, sjis, sample})
+		cases = append(cases, charsetCase{l, sjis, sample})
 	}
 	for _, l := range []string{"euc-jp", "eucJP-ms", "x-euc-jp", "", "us-ascii", "utf-8"} {
-		cases = append(cases, struct {
-			label string
-			bytes []byte
-			want  string
-		}{l, euc, sample})
+		cases = append(cases, charsetCase{l, euc, sample})
 	}
 	for _, l := range []string{"utf-8", "UTF8", "", "us-ascii", "iso-8859-1", "iso-2022-jp", "shift_jis", "nobody-knows"} {
-		cases = append(cases, struct {
-			label string
-			bytes []byte
-			want  string
-		}{l, []byte(sample), sample})
+		cases = append(cases, charsetCase{l, []byte(sample), sample})
 	}
 	for _, c := range cases {
 		texts := DecodeText(c.bytes, c.label)

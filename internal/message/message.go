@@ -33,7 +33,8 @@ func (s Span) Of(raw []byte) []byte { return raw[s.Start:s.End:s.End] }
 
 // Field is one header field. Span covers the whole field with its line ends and
 // folded lines; Value what follows the colon, without the last line end. Name is
-// as written, without space around it.
+// as written, without space around it; "" marks a line among the fields that is
+// none, whose Value is the whole line.
 type Field struct {
 	Name  string
 	Span  Span
