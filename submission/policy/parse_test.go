@@ -127,3 +127,25 @@ func FuzzParseNeverPanicsAndItsPoliciesJudge(f *testing.F) {
 		}
 	})
 }
+
+// TestTheDocumentedExamplesAreTrue reads every policy in docs/policy.md.
+func TestTheDocumentedExamplesAreTrue(t *testing.T) {
+	text, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```yaml\n")
+	if len(blocks) < 3 {
+		t.Fatal("the page has no examples any more")
+	}
+	for _, block := range blocks[1:] {
+		source, _, _ := strings.Cut(block, "```")
+		p := parse(t, source)
+		for i := range p.Expect {
+			e := &p.Expect[i]
+			for _, wrong := range e.Check(p.Evaluate(e.Facts(outsideCorp, noon))) {
+				t.Error(wrong)
+			}
+		}
+	}
+}
