@@ -209,7 +209,7 @@ func linkRecipient(r *holdqueue.Recipient, k kept) linkify.Recipient {
 	return linkify.Recipient{
 		ID: r.ID, Address: mailaddr.Address(r.Address),
 		Terms: linkify.Terms{Access: linkify.Access(k.Link.Access), Over: k.Link.Over, Life: time.Duration(k.Link.Expire)},
-		// A person saw the reason and let it go as it is.
-		AsIs: k.Action == policy.Hold,
+		// A rule says so, or a person saw the reason and let it go as it is.
+		AsIs: k.Link.AsIs || k.Action == policy.Hold,
 	}
 }

@@ -104,6 +104,26 @@ func (h *house) watchPolicy(ctx context.Context) error {
 	}
 }
 
+// purgeDaily takes personal data out of the logs when its retention is over.
+func (h *house) purgeDaily(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		now := time.Now()
+		if err := h.links.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Downloads))); err != nil && ctx.Err() == nil {
+			h.log.Error("download log not purged", "error", err)
+		}
+		if _, err := h.audit.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Facts)), "system"); err != nil && ctx.Err() == nil {
+			h.log.Error("audit log not purged", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
 func fileStamp(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -88,6 +88,7 @@ func (h *house) serve(ctx context.Context, ready func(*reached)) error {
 	g.Go(func() error { return h.watchPolicy(ctx) })
 	g.Go(func() error { return h.watchReadiness(ctx) })
 	g.Go(func() error { return d.gate.Run(ctx) })
+	g.Go(func() error { return h.purgeDaily(ctx) })
 	g.Go(func() error { return d.smtp.Run(ctx) })
 	for _, p := range d.pages {
 		g.Go(func() error { return p.run(ctx) })
