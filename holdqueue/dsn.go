@@ -109,7 +109,7 @@ func isMessageID(id string) bool {
 // writeStatus writes the fields that programs read.
 func (s *StatusReport) writeStatus(b *bytes.Buffer) {
 	fmt.Fprintf(b, "Reporting-MTA: dns; %s\r\n", s.Host)
-	if id := s.Message.Meta.EnvID; id != "" && fieldText(id) == id {
+	if id := s.Message.Meta.EnvID; id != "" && isField(id) {
 		fmt.Fprintf(b, "Original-Envelope-Id: %s\r\n", id)
 	}
 	fmt.Fprintf(b, "X-Sekisho-Queue-ID: %s\r\n", s.Message.ID)
@@ -121,13 +121,13 @@ func (s *StatusReport) writeStatus(b *bytes.Buffer) {
 }
 
 func (s *StatusReport) writeRecipient(b *bytes.Buffer, l StatusLine) {
-	if kind, address, ok := strings.Cut(l.Recipient.ORcpt, ";"); ok && fieldText(kind+address) == kind+address {
+	if kind, address, ok := strings.Cut(l.Recipient.ORcpt, ";"); ok && kind != "" && address != "" && isField(l.Recipient.ORcpt) {
 		fmt.Fprintf(b, "Original-Recipient: %s;%s\r\n", kind, address)
 	}
 	fmt.Fprintf(b, "Final-Recipient: %s\r\n", s.finalRecipient(l.Recipient.Address))
 	fmt.Fprintf(b, "Action: %s\r\n", s.Action)
 	fmt.Fprintf(b, "Status: %s\r\n", s.status(l.Result))
-	if remote := fieldText(l.Result.Remote); remote != "" {
+	if remote := l.Result.Remote; remote != "" && isField(remote) {
 		fmt.Fprintf(b, "Remote-MTA: dns; %s\r\n", remote)
 	}
 	if e := l.Result.Err; e != nil {
@@ -172,8 +172,8 @@ func (s *StatusReport) status(r Result) string {
 		return "5.0.0"
 	case s.Action == reportFailed && r.Err.Temporary:
 		return "5.4.7"
-	case r.Err.Enhanced != "":
-		return fieldText(r.Err.Enhanced)
+	case isStatus(r.Err.Enhanced):
+		return r.Err.Enhanced
 	case r.Err.Temporary:
 		return "4.0.0"
 	}
@@ -187,6 +187,15 @@ func diagnosticType(e *SendError) string {
 	}
 	return "smtp"
 }
+
+func isStatus(code string) bool {
+	var a, b, c uint16
+	n, err := fmt.Sscanf(code, "%d.%d.%d", &a, &b, &c)
+	return n == 3 && err == nil && fmt.Sprintf("%d.%d.%d", a, b, c) == code
+}
+
+// isField accepts a value that fits on a line of its own as it is. One that does not was made up by somebody.
+func isField(value string) bool { return len(value) <= 500 && fieldText(value) == value }
 
 // fieldText makes one line of printable ASCII of what a foreign server said.
 func fieldText(text string) string {
