@@ -56,7 +56,7 @@ type matchView struct {
 }
 
 // shownMatches is how many places of one finding a page names.
-const shownMatches = 5
+const shownMatches = 3
 
 func findingsOf(rep dlp.Report) []findingView {
 	var out []findingView
@@ -67,7 +67,7 @@ func findingsOf(rep dlp.Report) []findingView {
 				v.More = len(f.Matches) - i
 				break
 			}
-			v.Matches = append(v.Matches, matchView{Where: string(m.Where), Place: placeText(m.Path), Excerpt: m.Excerpt})
+			v.Matches = append(v.Matches, matchView{Where: string(m.Where), Place: placeText(m), Excerpt: m.Excerpt})
 		}
 		out = append(out, v)
 	}
@@ -78,9 +78,13 @@ func findingsOf(rep dlp.Report) []findingView {
 func rank(level string) int { return slices.Index([]string{"high", "medium", "low"}, level) }
 
 // placeText makes a path of places readable: "data.zip!/名簿.xlsx#会員!C12"
-// becomes "data.zip › 名簿.xlsx › 会員 › C12".
-func placeText(path string) string {
-	head, cell, ok := strings.Cut(path, "#")
+// becomes "data.zip › 名簿.xlsx › 会員 › C12". The number of a part means
+// nothing to people: for the body, "body" is enough.
+func placeText(m dlp.Match) string {
+	if m.Where == dlp.InBody {
+		return ""
+	}
+	head, cell, ok := strings.Cut(m.Path, "#")
 	out := strings.ReplaceAll(head, "!/", " › ")
 	if ok {
 		out += " › " + strings.ReplaceAll(cell, "!", " › ")

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -488,4 +489,41 @@ func (a answer) is(t *testing.T, code int) answer {
 		t.Fatalf("%s answers %d, want %d:\n%s", a.at, a.code, code, a.body)
 	}
 	return a
+}
+
+func mustParse(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	must(t, err)
+	return u
+}
+
+// link waits until the mail has left and gives the path of the link in it.
+func (h *house) link(m *holdqueue.Message) string {
+	h.t.Helper()
+	to, path := m.Recipients[0].Address.String(), ""
+	h.eventually("a mail with a link", func() bool {
+		path = h.find(to, regexp.MustCompile(`/d/[A-Za-z0-9_-]{43}`))
+		return path != ""
+	})
+	h.becomes(m.ID, holdqueue.Sent)
+	return path
+}
+
+// find looks into what was delivered to an address, encodings undone.
+func (h *house) find(to string, want *regexp.Regexp) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range slices.Backward(h.got) {
+		m, err := message.Parse([]byte(d.body))
+		if d.to != to || err != nil {
+			continue
+		}
+		for p := range m.Leaves() {
+			if found := want.FindString(firstText(p)); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
 }

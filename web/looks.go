@@ -178,6 +178,9 @@ func (s sheet) When(t time.Time) string { return words.Minute(s.lang, t.In(s.loo
 // Exactly writes a time to the second.
 func (s sheet) Exactly(t time.Time) string { return words.Second(s.lang, t.In(s.looks.zone), s.now) }
 
+// Stamp writes a time as logs have it.
+func (s sheet) Stamp(t time.Time) string { return words.Stamp(t.In(s.looks.zone)) }
+
 // Day writes the day of a time.
 func (s sheet) Day(t time.Time) string { return words.Day(s.lang, t.In(s.looks.zone), s.now) }
 

@@ -90,7 +90,11 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 			return nil, err
 		}
 	}
-	return st.show(ctx, r, "message", "/", body)
+	here := "/"
+	if !m.own && overseen.permits(m.standing) {
+		here = "/admin"
+	}
+	return st.show(ctx, r, "message", here, body)
 }
 
 func (st *staff) recipientViews(m *holdqueue.Message) ([]recipientView, error) {

@@ -6,20 +6,40 @@ import (
 )
 
 // Minute writes a point in time as people read it, to the minute, in the zone
-// of t: "11月26日（水）17:00". The year stands only when it is not now's.
+// of t: "11月26日（水）17:00", "今日 17:00". The year stands only when it is not
+// now's.
 func Minute(lang Lang, t, now time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
+	if y, m, d := now.In(t.Location()).Date(); t.Year() == y && t.Month() == m && t.Day() == d {
+		return today(lang) + t.Format("15:04")
+	}
 	return Day(lang, t, now) + clockGap(lang) + t.Format("15:04")
+}
+
+func today(lang Lang) string {
+	if lang == Japanese {
+		return "今日 "
+	}
+	return "today "
 }
 
 // Second is Minute with seconds, for "sending began at 10:03:12".
 func Second(lang Lang, t, now time.Time) string {
+	if minute := Minute(lang, t, now); minute != "" {
+		return minute + t.Format(":05")
+	}
+	return ""
+}
+
+// Stamp writes date and time to the second without regard to today, for logs
+// that are printed and kept.
+func Stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return Day(lang, t, now) + clockGap(lang) + t.Format("15:04:05")
+	return t.Format("2006-01-02 15:04:05")
 }
 
 // Japanese needs no space after the closing bracket of the weekday.
