@@ -1,0 +1,159 @@
+package story
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/sekisho-mail/sekisho/web/dextest"
+)
+
+const (
+	tags     = "sqlite_omit_load_extension netgo osusergo"
+	password = "correct horse battery"
+	// houses bounds how many companies one run may found: the provider has to know their addresses beforehand.
+	houses = 250
+)
+
+// town is what all stories of a run share: the program, the identity provider, and a range of loopback addresses,
+// so that every company has the same ports on an address of its own.
+type town struct {
+	dir    string
+	binary string
+	users  []byte // users file with everybody's password
+	policy string // factory policy
+	dex    *dextest.Dex
+	net    net.IP // the last octet is a house's number
+	taken  atomic.Int32
+	spawn  chan spawning
+}
+
+var shared town
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Stories mostly wait: for a delay, for the ten seconds after an approval.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue || f.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
+		f.Value.Set("10")
+	}
+	code, err := shared.run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "story:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func (s *town) run(m *testing.M) (code int, err error) {
+	if s.dir, err = os.MkdirTemp("", "sekisho-story-"); err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(s.dir)
+	s.net = net.IPv4(127, byte(64+rand.IntN(64)), byte(1+rand.IntN(250)), 0).To4()
+	s.spawn = make(chan spawning)
+	go s.spawner()
+	if err := s.build(); err != nil {
+		return 1, err
+	}
+	var redirects []string
+	for n := 1; n <= houses; n++ {
+		redirects = append(redirects, baseURL(s.address(n))+"/login/callback")
+	}
+	if s.dex, err = dextest.Run(redirects, accounts()...); err != nil {
+		return 1, err
+	}
+	defer s.dex.Stop()
+	return m.Run(), nil
+}
+
+// accounts are the people of every company, as the provider knows them.
+func accounts() (all []dextest.User) {
+	for i, each := range []struct{ name, group string }{
+		{"alice", ""}, {"bob", ""}, {"manager", "managers"}, {"admin", "admins"}, {"auditor", "auditors"}, {"deputy", "managers"},
+	} {
+		u := dextest.User{ID: fmt.Sprintf("%02d", i+1), Email: each.name + "@corp.example"}
+		if each.group != "" {
+			u.Groups = []string{each.group}
+		}
+		all = append(all, u)
+	}
+	return all
+}
+
+func (s *town) address(house int) string {
+	ip := append(net.IP(nil), s.net...)
+	ip[3] = byte(house)
+	return ip.String()
+}
+
+func baseURL(ip string) string { return "https://" + net.JoinHostPort(ip, "8443") }
+
+// build makes the program and, with it, the files that every company starts from.
+func (s *town) build() error {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	s.binary = filepath.Join(s.dir, "sekisho")
+	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags, "-o", s.binary, "./cmd/sekisho")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	out, err := exec.Command(s.binary, "policy", "show").Output()
+	if err != nil {
+		return fmt.Errorf("policy show: %w", err)
+	}
+	s.policy, _, _ = strings.Cut(string(out), "\nexpect:")
+	users := filepath.Join(s.dir, "users.yaml")
+	for _, u := range accounts() {
+		add := exec.Command(s.binary, "user", "add", "--file", users, u.Email)
+		add.Stdin = strings.NewReader(password + "\n")
+		if out, err := add.CombinedOutput(); err != nil {
+			return fmt.Errorf("user add: %w\n%s", err, out)
+		}
+	}
+	s.users, err = os.ReadFile(users)
+	return err
+}
+
+// spawning is a command to be started; the error of its start comes back.
+type spawning struct {
+	cmd    *exec.Cmd
+	failed chan error
+}
+
+// spawner starts every child process from one thread that never ends: the signal that takes children along when
+// this process dies comes when their parent *thread* does.
+func (s *town) spawner() {
+	runtime.LockOSThread()
+	for each := range s.spawn {
+		each.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		each.failed <- each.cmd.Start()
+	}
+}
+
+func (s *town) start(cmd *exec.Cmd) error {
+	each := spawning{cmd: cmd, failed: make(chan error)}
+	s.spawn <- each
+	return <-each.failed
+}
+
+// runs carries out a command line of the program.
+func (s *town) runs(args ...string) (stdout, stderr string, err error) {
+	var out, log bytes.Buffer
+	cmd := exec.Command(s.binary, args...)
+	cmd.Stdout, cmd.Stderr = &out, &log
+	err = cmd.Run()
+	return out.String(), log.String(), err
+}
