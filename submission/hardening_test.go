@@ -1,7 +1,9 @@
 package submission
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,21 @@ func TestTimeoutInsideDataEndsTheConnection(t *testing.T) {
 	if n := len(r.shelf.all()); n != 0 {
 		t.Errorf("%d mails stored", n)
 	}
+}
+
+// 1. And the connection itself is dead for good, whatever stands above it.
+func TestConnectionThatTimedOutIsNeverReadAgain(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	c := &timed{Conn: ours, idle: 20 * time.Millisecond}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, errIdle) {
+		t.Fatalf("silence: %v", err)
+	}
+	go theirs.Write([]byte("too late"))
+	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, errIdle) {
+		t.Errorf("after the timeout: %d octets, %v", n, err)
+	}
+	ours.Close()
 }
 
 // 1. The time belongs to each Read: an upload that is slow but steady goes through, however long it takes.
@@ -138,7 +155,7 @@ func TestAuthInsideAMailIs503(t *testing.T) {
 	})
 	c := r.signed("alice@corp.example")
 	c.do("MAIL FROM:<alice@corp.example>", "250")
-	c.do("AUTH PLAIN "+plainToken("", "bob@corp.example", password), "503 5.5.1")
+	c.do("AUTH PLAIN "+plainToken("", "bob@corp.example", password), "503 5.5.1 AUTH is not allowed while a message")
 	c.do("RCPT TO:<b@other.example>", "250")
 	c.data(someMail)
 	if got := r.shelf.only(t).Person; got != alice {
