@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/message"
@@ -232,8 +233,12 @@ func (w *Walk) enter(f file) error {
 
 // name searches the file name like any other text.
 func (w *Walk) name(f file) {
-	if f.name != "" && f.depth >= 0 {
-		w.text(Text{Text: detect.Text{Body: f.name}, Where: Attachment, Path: f.path, First: true})
+	body := f.name
+	if i := strings.LastIndexByte(body, '.'); i > 0 {
+		body = body[:i] + " " + body[i+1:] // or the extension makes a token of the number before it
+	}
+	if body != "" {
+		w.text(Text{Text: detect.Text{Body: body}, Where: Attachment, Path: f.path, First: true})
 	}
 }
 

@@ -27,12 +27,18 @@ func (p *page) tryToken(i, j int) {
 	if j-i > 34 || i > 0 && strings.IndexByte("/=_%+@\\", p.s[i-1]) >= 0 {
 		return
 	}
-	if j-i == 2 || j-i == 4 {
-		p.tryIBAN(i)
-	}
 	token, end := p.s[i:j], j
-	if j-i == 2 {
+	switch {
+	case j-i == 2: // AB 1234567; words of two letters are many
+		if k := j + 1; k >= len(p.s) || !digit(p.s[k]) {
+			return
+		}
+		p.tryIBAN(i)
 		token, end = p.spaced(i)
+	case digits(token) < 2:
+		return
+	case j-i == 4:
+		p.tryIBAN(i)
 	}
 	switch {
 	case shaped(token, "AA0000000"):
@@ -85,6 +91,9 @@ func shaped(token, shape string) bool {
 
 // addShaped: medium with a keyword, low by shape alone.
 func (p *page) addShaped(detector string, k kind, token string, start, end int) {
+	if strings.HasPrefix(p.s[end:], ".") && end+1 < len(p.s) && letter(p.s[end+1]) {
+		return // the name of a file
+	}
 	if p.inURL(start) || p.sampled(start) || trivial(strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
 		return
 	}

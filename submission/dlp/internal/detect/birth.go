@@ -9,13 +9,15 @@ import (
 
 // findBirthDates reports dates that a label or a column calls a date of birth.
 func (p *page) findBirthDates() {
+	last := 0
 	for _, h := range p.hits {
 		if h.kind != kBirth {
 			continue
 		}
 		if !p.birthAfter(h) {
-			p.birthBefore(h)
+			p.birthBefore(h, last)
 		}
+		last = h.end
 	}
 	for _, c := range p.cells {
 		if (c.head == kBirth || c.left == kBirth) && c.label == kNone {
@@ -43,8 +45,8 @@ func (p *page) birthAfter(h hit) bool {
 }
 
 // birthBefore reads 1980年1月2日生まれ and (1980.1.2生).
-func (p *page) birthBefore(h hit) {
-	from := max(0, h.start-40)
+func (p *page) birthBefore(h hit, floor int) {
+	from := max(floor, h.start-40)
 	for at := from; at < h.start; at++ {
 		if d, n := dateAt(p.s[at:], at > 0 && alnum(p.s[at-1])); n > 0 {
 			gap := strings.TrimLeft(p.s[at+n:max(at+n, h.start)], " に")
@@ -88,7 +90,7 @@ var eras = []struct {
 
 // dateAt reads a date at the start of s; n is its length, 0 for none.
 func dateAt(s string, inWord bool) (d time.Time, n int) {
-	if s == "" || inWord {
+	if s == "" || inWord || strings.IndexByte("0123456789"+"MTSHR"+"JFANODjfmasond"+"\xe6\xe5\xe4", s[0]) < 0 {
 		return d, 0
 	}
 	if digit(s[0]) {

@@ -151,7 +151,7 @@ const ibanLengths = "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28
 
 // iban checks country, length and ISO 7064 mod 97. s has no spaces, upper case.
 func iban(s string) bool {
-	if len(s) < 15 || len(s) > 34 {
+	if len(s) < 15 || len(s) > 34 || !digit(s[2]) || !digit(s[3]) {
 		return false
 	}
 	i := strings.Index(ibanLengths, s[:2])

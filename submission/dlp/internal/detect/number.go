@@ -43,6 +43,9 @@ func (n number) plain() bool {
 		return len(n.groups) == 2
 	}
 	size := n.groups[0].size()
+	if n.sep == '.' && size != 4 {
+		return false // an address of the net, a version
+	}
 	for _, g := range n.groups[:len(n.groups)-1] {
 		if g.size() != size {
 			return false
