@@ -17,7 +17,7 @@ const (
 	// index, so it needs no waking.
 	pause = 500 * time.Millisecond
 	// batch bounds how long other writers wait for one round of numbering.
-	batch = 500
+	batch = 250
 	// lease is how long a node that has numbered keeps the others from trying.
 	lease = 10 * time.Second
 	// anchor is how often the newest checkpoint is written to the process's own log, which usually
@@ -77,7 +77,9 @@ func (l *Log) Sequence(ctx context.Context) (tlog.Tree, error) {
 		}
 		var tree tlog.Tree
 		var more bool
-		err = l.db.WriteLow(ctx, func(tx *db.Tx) error {
+		// Not WriteLow: under steady load that would never come, and the window in which an entry can be
+		// changed unnoticed would grow.
+		err = l.db.Write(ctx, func(tx *db.Tx) error {
 			var err error
 			tree, more, err = l.number(tx)
 			return err

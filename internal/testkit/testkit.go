@@ -51,7 +51,7 @@ func Tool(t testing.TB, name, pkg, version string) string {
 	}
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary+".new", pkg)
 	build.Dir = filepath.Join(Root(t), "tools", name)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod -buildvcs=false")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", name, err, out)
 	}

@@ -1,0 +1,140 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestConnectionIsKeptForTheNextMail(t *testing.T) {
+	h := newHop(t, &hop{offers: everything})
+	r := relayTo(t, h)
+	for range 3 {
+		wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example")))
+	}
+	if _, mails, _, conns := h.seen(); len(mails) != 3 || conns != 1 {
+		t.Errorf("%d mails over %d connections", len(mails), conns)
+	}
+	if len(h.told("RSET")) != 2 {
+		t.Error("a kept connection was not reset")
+	}
+}
+
+func TestRefusedMailDoesNotSpoilTheConnection(t *testing.T) {
+	h := newHop(t, &hop{offers: everything, say: on("RCPT TO:<gone@", "550 5.1.1 no")})
+	r := relayTo(t, h)
+	r.Send(t.Context(), outgoing(plainMail, "gone@x.example"))
+	wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example")))
+	if _, mails, _, conns := h.seen(); len(mails) != 1 || conns != 1 {
+		t.Errorf("%d mails over %d connections", len(mails), conns)
+	}
+}
+
+func TestKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
+	for _, death := range []string{"RSET", "EHLO", "MAIL"} {
+		for _, way := range []string{"drop", "421 4.4.2 idle too long"} {
+			mails := 0
+			h := newHop(t, &hop{offers: everything, say: func(place string) string {
+				if strings.HasPrefix(place, death) && mails == 1 {
+					mails++
+					return way
+				}
+				if place == "DOT" {
+					mails++
+				}
+				return ""
+			}})
+			r := relayTo(t, h)
+			wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example")))
+			wantSent(t, r.Send(t.Context(), outgoing(plainMail, "b@x.example")))
+			if _, _, _, conns := h.seen(); conns != 2 {
+				t.Errorf("%s %s: %d connections", death, way, conns)
+			}
+		}
+	}
+}
+
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	h := newHop(t, &hop{offers: everything})
+	r := relayTo(t, h, func(o *Options) { o.Timeouts.Idle = 50 * time.Millisecond })
+	wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example")))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- r.Run(ctx) }()
+	for deadline := time.Now().Add(3 * time.Second); len(h.told("QUIT")) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("still open")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	var mu sync.Mutex
+	now, most := 0, 0
+	h := newHop(t, &hop{offers: everything, say: func(place string) string {
+		mu.Lock()
+		if strings.HasPrefix(place, "MAIL") {
+			now++
+			most = max(most, now)
+		}
+		if place == "DOT" {
+			now--
+		}
+		mu.Unlock()
+		if place == "DOT" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		return ""
+	}})
+	r := relayTo(t, h, func(o *Options) { o.Connections = 3 })
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example"))) })
+	}
+	wg.Wait()
+	if _, mails, _, conns := h.seen(); len(mails) != 20 || conns > 3 || most > 3 {
+		t.Errorf("%d mails, %d connections, %d at once", len(mails), conns, most)
+	}
+}
+
+func TestManyRecipientsTravelInSeveralTransactions(t *testing.T) {
+	var to []string
+	for i := range 250 {
+		to = append(to, fmt.Sprintf("r%d@x.example", i))
+	}
+	h := newHop(t, &hop{offers: everything})
+	out := outgoing(plainMail, to...)
+	dots := 0
+	out.BeforeDot = func(context.Context) error { dots++; return nil }
+	wantSent(t, relayTo(t, h).Send(t.Context(), out))
+	if _, mails, _, conns := h.seen(); len(mails) != 3 || dots != 3 || conns != 1 {
+		t.Errorf("%d mails, %d dots, %d connections", len(mails), dots, conns)
+	}
+}
+
+func TestServerWithEnoughRecipientsGetsTheOthersNext(t *testing.T) {
+	taken := 0
+	h := newHop(t, &hop{offers: everything, say: func(place string) string {
+		switch {
+		case strings.HasPrefix(place, "MAIL"):
+			taken = 0
+		case strings.HasPrefix(place, "RCPT"):
+			if taken++; taken > 3 {
+				return "452 4.5.3 too many recipients"
+			}
+		}
+		return ""
+	}})
+	wantSent(t, relayTo(t, h).Send(t.Context(), outgoing(plainMail, "a@x.example", "b@x.example", "c@x.example",
+		"d@x.example", "e@x.example", "f@x.example", "g@x.example")))
+	if _, mails, _, _ := h.seen(); len(mails) != 3 {
+		t.Errorf("%d mails", len(mails))
+	}
+}
