@@ -1,0 +1,276 @@
+package arch
+
+import (
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sekisho-mail/sekisho/"
+
+// rule is one line of the architecture: what a package may import, and why no more than that.
+type rule struct {
+	pkg     string // below the module
+	may     string // packages of ours, below the module
+	because string
+}
+
+// ours says who may know whom. A package that is not here, or imports what its line does not name, fails the test:
+// either the import is wrong, or this line and docs/flow.md have to be argued with first.
+func ours() []rule {
+	return []rule{
+		{"cmd/sekisho", "cmd/sekisho/internal/demo web web/signin web/words approval linkify submission submission/dlp submission/policy " +
+			"holdqueue holdqueue/relay internal/audit internal/blob internal/db internal/mailaddr internal/message internal/metric internal/seal " +
+			"internal/yamlfile", "wires everything together, so it knows everybody; nobody knows it"},
+		{"cmd/sekisho/internal/demo", "internal/message",
+			"a play's other actors (provider, next hop, outbox) must not lean on the product they are played to"},
+
+		{"web", "web/signin web/words approval linkify submission/dlp submission/policy holdqueue internal/audit internal/db internal/mailaddr " +
+			"internal/message internal/seal", "shows and asks: every verb is one call into the package that owns it; it speaks no SMTP"},
+		{"web/signin", "approval internal/audit internal/db internal/mailaddr internal/seal",
+			"knows who people are, and neither mails nor rules nor pages"},
+		{"web/words", "", "texts alone"},
+		{"web/dextest", "", "starts a real provider for tests, and must not know what it is used for"},
+
+		{"approval", "holdqueue internal/audit internal/db internal/mailaddr internal/seal internal/yamlfile",
+			"people decide about held mail; what is in it reaches them as a verdict, never as MIME, rules or SMTP"},
+		{"linkify", "internal/audit internal/blob internal/db internal/mailaddr internal/message internal/seal",
+			"files and links; the queue tells it in a hook when a mail leaves or ends, so it needs no states"},
+
+		{"submission", "holdqueue internal/mailaddr internal/message internal/metric internal/seal internal/yamlfile",
+			"takes mail in; what a mail says is none of its business, so neither detection nor policy"},
+		{"submission/dlp", "submission/dlp/internal/carrier submission/dlp/internal/detect submission/dlp/internal/kind submission/dlp/internal/pdf " +
+			"internal/message", "parts in, findings out: the same bytes give the same findings on any machine"},
+		{"submission/dlp/internal/carrier", "submission/dlp/internal/detect submission/dlp/internal/kind internal/message", "as dlp"},
+		{"submission/dlp/internal/detect", "submission/dlp/internal/fold", "text in, findings out; it does not know where text comes from"},
+		{"submission/dlp/internal/fold", "", "text alone"},
+		{"submission/dlp/internal/kind", "", "octets alone"},
+		{"submission/dlp/internal/pdf", "submission/dlp/internal/carrier", "reads one document in a child process that may die"},
+		{"submission/policy", "internal/yamlfile",
+			"facts in, verdict out: it can be tested by a table, replayed over old facts, and knows neither MIME nor SQL"},
+
+		{"holdqueue", "internal/audit internal/blob internal/db internal/mailaddr internal/seal",
+			"keeps mail without knowing what it says: inspection, rewriting, sending and people are given to it"},
+		{"holdqueue/relay", "holdqueue internal/mailaddr", "carries bytes to the next hop; neither rules nor people"},
+
+		{"internal/audit", "internal/db internal/seal", "a leaf beside the tables it writes"},
+		{"internal/blob", "", "a leaf"},
+		{"internal/db", "", "a leaf"},
+		{"internal/db/dbtest", "internal/db", "starts real databases for tests"},
+		{"internal/mailaddr", "", "a leaf"},
+		{"internal/message", "", "a leaf: it must stay usable by whoever meets a hostile mail"},
+		{"internal/metric", "", "a leaf"},
+		{"internal/seal", "", "a leaf: the fewer packages stand between a key and a byte, the better"},
+		{"internal/yamlfile", "", "a leaf"},
+		{"internal/testkit", "", "starts real servers for tests; it must not know what they are used for"},
+		{"internal/story", "", "tells stories to the built program from outside, as a mail program and a browser would"},
+		{"internal/arch", "", "this test"},
+	}
+}
+
+// library is an outside module and the only packages that may import it. "*" lets everybody.
+type library struct {
+	path    string
+	by      string
+	because string
+}
+
+func libraries() []library {
+	return []library{
+		{"github.com/labstack/echo/v4", "web", "HTTP codes and routes stand in one place; a change of router touches one package"},
+		{"github.com/microcosm-cc/bluemonday", "web", "hostile HTML is made harmless where it is shown, nowhere else"},
+		{"github.com/coreos/go-oidc/v3", "web/signin", "one package decides whom a token belongs to"},
+		{"golang.org/x/oauth2", "web/signin", "as go-oidc"},
+		{"github.com/alexedwards/scs/v2", "web/signin", "one package knows sessions"},
+
+		{"github.com/minio/minio-go/v7", "internal/blob", "everybody else stores files without knowing where"},
+		{"github.com/mattn/go-sqlite3", "internal/db cmd/sekisho", "only internal/db opens databases; the command prints the library's version"},
+		{"github.com/jackc/pgx/v5", "internal/db internal/db/dbtest", "only internal/db opens databases"},
+		{"github.com/pressly/goose/v3", "internal/db", "schemas change in one place"},
+		{"filippo.io/age", "internal/seal", "one package knows how bytes are sealed"},
+		{"golang.org/x/crypto/chacha20poly1305", "internal/seal", "as age"},
+		{"golang.org/x/mod/sumdb", "internal/audit", "one package makes the log's proofs"},
+		{"github.com/prometheus/client_golang", "internal/metric", "figures could be shown otherwise one day"},
+		{"go.yaml.in/yaml/v3", "internal/yamlfile submission", "unknown keys and line numbers are found one way; submission rewrites users.yaml keeping its comments"},
+
+		{"github.com/jhillyerd/enmime/v2", "internal/message",
+			"enmime re-encodes what it writes and hangs on what it was not meant for: it only gives a second opinion, behind the bounded splitter"},
+		{"github.com/gogs/chardet", "internal/message", "guesses of charsets are made in one place"},
+		{"golang.org/x/text/encoding", "internal/message approval",
+			"mails are decoded in one place; approval reads the Shift_JIS that Excel writes into a people file"},
+		{"golang.org/x/text/unicode/norm", "*", "pure"},
+		{"golang.org/x/net/idna", "internal/mailaddr submission/policy", "domains have one form"},
+		{"golang.org/x/net/html", "linkify submission/dlp/internal/carrier", "where HTML is read or spliced"},
+
+		{"github.com/emersion/go-smtp", "submission holdqueue/relay cmd/sekisho/internal/demo", "SMTP is spoken at the two doors (and by the demo's world outside)"},
+		{"github.com/emersion/go-sasl", "submission holdqueue/relay", "as go-smtp"},
+		{"github.com/emersion/go-msgauth", "holdqueue/relay", "mail is signed last, after every rewrite"},
+		{"golang.org/x/crypto/argon2", "submission", "passwords are checked in one place"},
+		{"golang.org/x/crypto/bcrypt", "submission web/dextest", "passwords that came from elsewhere; the provider of the tests"},
+		{"github.com/hashicorp/golang-lru/v2", "submission", "bounded memory of clients"},
+
+		{"github.com/wasilibs/go-re2", "submission/dlp/internal/detect", "patterns of strangers run in linear time"},
+		{"github.com/BobuSumisu/aho-corasick", "submission/dlp/internal/detect", "many words in one pass"},
+		{"github.com/klippa-app/go-pdfium", "submission/dlp/internal/pdf", "PDF is read in the child process alone"},
+		{"github.com/tetratelabs/wazero", "submission/dlp/internal/pdf", "as go-pdfium"},
+		{"github.com/bodgit/sevenzip", "submission/dlp/internal/carrier", "archives are opened where their limits are"},
+		{"github.com/klauspost/compress", "submission/dlp/internal/carrier", "as sevenzip"},
+		{"github.com/nwaples/rardecode/v2", "submission/dlp/internal/carrier", "as sevenzip"},
+		{"github.com/ulikunitz/xz", "submission/dlp/internal/carrier", "as sevenzip"},
+		{"github.com/richardlehane/mscfb", "submission/dlp/internal/carrier", "as sevenzip"},
+
+		{"github.com/alecthomas/kong", "cmd/sekisho", "one package knows the command line"},
+		{"github.com/mattn/go-isatty", "cmd/sekisho", "as kong"},
+		{"golang.org/x/term", "cmd/sekisho", "as kong"},
+		{"golang.org/x/sys", "cmd/sekisho", "check looks at the machine"},
+		{"golang.org/x/sync", "cmd/sekisho", "goroutines of the service start in one place"},
+		{"github.com/go-jose/go-jose/v4", "cmd/sekisho/internal/demo", "the demo's provider signs; ours only verifies, through go-oidc"},
+	}
+}
+
+// worldly are the packages of the standard library through which a program reaches the world.
+func worldly() []string {
+	return []string{"database/sql", "log", "log/slog", "net", "net/http", "net/smtp", "os", "os/exec", "os/user", "plugin", "syscall", "unsafe"}
+}
+
+// pure packages are given what they need; the one that starts a child process says so.
+func pure() []rule {
+	return []rule{
+		{"submission/policy", "", "verdicts must be the same in a test, in a replay and in the service"},
+		{"submission/dlp", "", "detection is given its scanner and its cache"},
+		{"submission/dlp/internal/carrier", "", "as dlp"},
+		{"submission/dlp/internal/detect", "", "as dlp"},
+		{"submission/dlp/internal/fold", "", "as dlp"},
+		{"submission/dlp/internal/kind", "", "as dlp"},
+		{"submission/dlp/internal/pdf", "os os/exec", "starts, limits and kills the child"},
+		{"internal/mailaddr", "", "a grammar"},
+		{"internal/message", "", "a grammar"},
+		{"internal/yamlfile", "", "a grammar"},
+		{"web/words", "", "texts"},
+	}
+}
+
+func TestOurPackagesKnowOnlyWhomTheyMay(t *testing.T) {
+	rules := ours()
+	for pkg, imports := range listed(t) {
+		i := slices.IndexFunc(rules, func(r rule) bool { return r.pkg == pkg })
+		if i < 0 {
+			t.Errorf("%s has no line here: say what it may import, and why", pkg)
+			continue
+		}
+		may := strings.Fields(rules[i].may)
+		for _, imported := range imports {
+			if below, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(may, below) {
+				t.Errorf("%s imports %s, which it must not know: %s", pkg, below, rules[i].because)
+			}
+		}
+	}
+}
+
+// TestTheLinesGoOneWay keeps the table honest: cmd > web > what surrounds the queue > holdqueue > internal.
+func TestTheLinesGoOneWay(t *testing.T) {
+	for _, r := range ours() {
+		for _, to := range strings.Fields(r.may) {
+			if height(to) > height(r.pkg) || height(to) == height(r.pkg) && home(to) != home(r.pkg) {
+				t.Errorf("the line of %s allows %s, which does not lie below it", r.pkg, to)
+			}
+		}
+	}
+}
+
+func height(pkg string) int {
+	switch home(pkg) {
+	case "internal":
+		return 0
+	case "holdqueue":
+		return 1
+	case "web":
+		return 3
+	case "cmd":
+		return 4
+	}
+	return 2 // what stands around the queue
+}
+
+// home is the package, or the tree of packages, that a package belongs to. Homes of one height import each other
+// nowhere: approval, linkify, submission, detection and policy are brought together by cmd and web alone.
+func home(pkg string) string {
+	for _, tree := range []string{"submission/dlp", "submission/policy"} {
+		if pkg == tree || strings.HasPrefix(pkg, tree+"/") {
+			return tree
+		}
+	}
+	first, _, _ := strings.Cut(pkg, "/")
+	return first
+}
+
+func TestLibrariesAreUsedWhereTheyBelong(t *testing.T) {
+	known := libraries()
+	for pkg, imports := range listed(t) {
+		for _, imported := range imports {
+			if strings.HasPrefix(imported, module) || standard(imported) {
+				continue
+			}
+			i := slices.IndexFunc(known, func(l library) bool {
+				return imported == l.path || strings.HasPrefix(imported, l.path+"/")
+			})
+			switch {
+			case i < 0:
+				t.Errorf("%s imports %s, which has no line here", pkg, imported)
+			case known[i].by != "*" && !slices.Contains(strings.Fields(known[i].by), pkg):
+				t.Errorf("%s imports %s, which belongs to %s: %s", pkg, imported, known[i].by, known[i].because)
+			}
+		}
+	}
+}
+
+func TestPurePackagesDoNotReachTheWorld(t *testing.T) {
+	imports := listed(t)
+	for _, r := range pure() {
+		for _, imported := range imports[r.pkg] {
+			if slices.Contains(worldly(), imported) && !slices.Contains(strings.Fields(r.may), imported) {
+				t.Errorf("%s imports %s: %s", r.pkg, imported, r.because)
+			}
+		}
+	}
+}
+
+// TestEveryLineIsAboutAPackage finds lines that outlived what they were about.
+func TestEveryLineIsAboutAPackage(t *testing.T) {
+	imports := listed(t)
+	for _, r := range slices.Concat(ours(), pure()) {
+		if _, ok := imports[r.pkg]; !ok {
+			t.Errorf("there is a line about %s, which does not exist", r.pkg)
+		}
+	}
+}
+
+// standard: the first element of a path in the standard library has no dot.
+func standard(imported string) bool {
+	first, _, _ := strings.Cut(imported, "/")
+	return !strings.Contains(first, ".")
+}
+
+// listed are the imports of every package of the module as it is built, tests left out.
+func listed(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-tags", "sqlite_omit_load_extension netgo osusergo",
+		"-f", "{{.ImportPath}} {{join .Imports ` `}}", path.Join(module, "..."))
+	var wrong strings.Builder
+	cmd.Stderr = &wrong
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, wrong.String())
+	}
+	found := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		found[strings.TrimPrefix(fields[0], module)] = fields[1:]
+	}
+	if len(found) < 20 {
+		t.Fatalf("go list names only %d packages", len(found))
+	}
+	return found
+}
