@@ -167,10 +167,13 @@ func (d *Desk) carryOut(tx *db.Tx, e effect, by holdqueue.Actor) error {
 	approve := func(tx *db.Tx, id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
 		return d.Queue.Approve(tx, id, ids, by)
 	}
+	withdraw := func(tx *db.Tx, id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
+		return d.Queue.Withdraw(tx, id, ids, by)
+	}
 	for _, step := range []struct {
 		about []*recipient
 		do    func(*db.Tx, holdqueue.ID, []holdqueue.ID) ([]holdqueue.Outcome, error)
-	}{{e.released, approve}, {e.returned, reject}, {e.withdrawn, reject}} {
+	}{{e.released, approve}, {e.returned, reject}, {e.withdrawn, withdraw}} {
 		if err := perMessage(tx, step.about, step.do); err != nil {
 			return err
 		}

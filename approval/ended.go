@@ -37,6 +37,12 @@ func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recip
 	return nil
 }
 
+// OnFreed is the queue's hook for held recipients that were let go: by a decision, which has answered for them
+// before, or by an administrator at the command line, and then nobody need decide any more.
+func (d *Desk) OnFreed(tx *db.Tx, m *holdqueue.Message, freed []*holdqueue.Recipient, by holdqueue.Actor) error {
+	return d.closeEnded(tx, m.ID, freed, by)
+}
+
 // closeEnded answers recipients that nobody had answered yet. What a decision
 // or a deadline ended was answered before the queue was told.
 func (d *Desk) closeEnded(tx *db.Tx, id MessageID, ended []*holdqueue.Recipient, by holdqueue.Actor) error {

@@ -105,7 +105,7 @@ func (d *Desk) tellDecided(tx *db.Tx, m *holdqueue.Message, r *record, e effect,
 	about, k := e.released, noteApproved
 	switch {
 	case len(e.withdrawn) > 0:
-		about, k = e.withdrawn, noteCancelled
+		return nil // the queue's hook for what was cancelled has told the sender
 	case len(e.returned) > 0:
 		about, k = e.returned, noteRejected
 	case len(e.released) == 0 || by.as == AsSender:
@@ -117,14 +117,12 @@ func (d *Desk) tellDecided(tx *db.Tx, m *holdqueue.Message, r *record, e effect,
 	n.Comment = decision.Comment
 	n.Remaining = bounded(addressLines(r.unanswered()), to.language)
 	p := posting{about: m}
-	switch k {
-	case noteApproved:
-		n.By, n.URL = d.called(d.People.Book(), by.who, to.language), d.cancelURL(m.ID)
-	case noteRejected:
-		n.By, n.URL, p.returned = d.called(d.People.Book(), by.who, to.language), d.messageURL(m.ID), picked
-		n.Released = bounded(addressLines(e.released), to.language)
-	default:
+	n.By = d.called(d.People.Book(), by.who, to.language)
+	if k == noteApproved {
+		n.URL = d.cancelURL(m.ID)
+	} else {
 		n.URL, p.returned = d.messageURL(m.ID), picked
+		n.Released = bounded(addressLines(e.released), to.language)
 	}
 	return d.post(tx, to, k, n, p)
 }

@@ -101,6 +101,11 @@ func (q *Queue) Expire(tx *db.Tx, id ID, ids []ID) ([]Outcome, error) {
 	return q.eachTx(tx, id, ids, System, func(r *Recipient, _ *Message, now time.Time) error { return r.Expire(now) })
 }
 
+// Withdraw takes recipients back in the name of their sender, inside the transaction of an answer.
+func (q *Queue) Withdraw(tx *db.Tx, id ID, ids []ID, by Actor) ([]Outcome, error) {
+	return q.eachTx(tx, id, ids, by, func(r *Recipient, _ *Message, now time.Time) error { return r.Cancel(ReasonSender, now) })
+}
+
 // Wake makes the loop look at once, after a transaction that approved something.
 func (q *Queue) Wake() { q.wake() }
 

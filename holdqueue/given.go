@@ -106,6 +106,7 @@ type Hook func(tx *db.Tx, m *Message, changed []*Recipient, by Actor) error
 // the change.
 type Hooks struct {
 	Held         Hook // waits for a person now
+	Freed        Hook // held no more: it leaves at its time. Whoever asked about it asks no longer.
 	Waiting      Hook // inspected and delayed, nobody need be asked
 	Leaving      Hook // the final dot is about to be written: links become active
 	Ended        Hook // sent, failed, refused, cancelled, rejected, expired

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/seal"
 )
 
@@ -24,11 +25,13 @@ type Options struct {
 	Spool string
 	// Hostname stands in the Message-ID of our own mail and in reports.
 	Hostname string
-	// Languages of reports to senders, in order.
-	Language string
-	Log      *slog.Logger
-	Retain   Retention
-	Workers  Workers
+	// Postmaster is who writes delivery reports; default postmaster@Hostname.
+	Postmaster mailaddr.Address
+	// Zone is the time zone of what people read; nil is the machine's.
+	Zone    *time.Location
+	Log     *slog.Logger
+	Retain  Retention
+	Workers Workers
 }
 
 // Retention says how long content is kept after a mail has ended. Facts (who, whom, when, why) outlive it.
@@ -74,6 +77,12 @@ func New(ctx context.Context, o Options) (*Queue, error) {
 	o.Workers.Inspect = orInt(o.Workers.Inspect, 2)
 	o.Workers.Send = orInt(o.Workers.Send, 20)
 	o.Workers.Other = orInt(o.Workers.Other, 4)
+	if o.Postmaster == "" {
+		o.Postmaster = mailaddr.Address("postmaster@" + o.Hostname)
+	}
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -358,6 +358,46 @@ func TestHeldMailLeavesOnlyByApproval(t *testing.T) {
 	})
 }
 
+func TestReleaseByAnAdministratorFreesWhatWasAsked(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		freed := make(chan string, 2)
+		h.Hooks.Freed = func(_ *db.Tx, _ *Message, rs []*Recipient, by Actor) error {
+			freed <- string(rs[0].Address) + " " + string(by)
+			return nil
+		}
+		h.Inspect = func(_ context.Context, m *Message, b Body) (Inspection, error) { return holdAll(m), nil }
+		h.run()
+		id := h.submit("S: x\r\n\r\n", "a@o.example")
+		h.becomes(id, "held")
+		out, err := h.Release(t.Context(), id, nil, "os:root")
+		if err != nil || out[0].Err != nil {
+			t.Fatal(err, out)
+		}
+		if got := <-freed; got != "a@o.example os:root" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestNobodyIsToldOfAutomaticMail(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.answer = func(out *Outgoing) []Result { return sameResult(1, &SendError{Code: 550, Text: "no"}) }
+		h.run()
+		for _, env := range []Envelope{{MailFrom: "alice@corp.example", Automatic: true}, {MailFrom: ""}} {
+			d, err := h.Begin(t.Context())
+			must(t, err)
+			io.WriteString(d, "S: x\r\n\r\n")
+			env.Origin, env.Person, env.Recipients = FromPerson, "alice@corp.example", []EnvelopeRecipient{{Address: "x@o.example"}}
+			id, err := d.Commit(t.Context(), env)
+			must(t, err)
+			h.becomes(id, "failed")
+		}
+		if page, _, err := h.List(t.Context(), Filter{System: true}); err != nil || len(page) != 0 {
+			t.Errorf("%d mails of our own, %v", len(page), err)
+		}
+	})
+}
+
 func TestPoisonMailIsHeldAndTheRestFlows(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		h.Inspect = func(_ context.Context, m *Message, b Body) (Inspection, error) {
@@ -434,8 +474,22 @@ func TestPartialAcceptanceIsPerRecipient(t *testing.T) {
 		h.becomes(id, "sent failed deferred")
 		h.advance(time.Minute)
 		h.becomes(id, "sent failed sent")
-		if got := h.deliveries(); len(got) != 1 || got[0].to[0] != "c@o.example" {
-			t.Errorf("%+v", got)
+		h.eventually("a report", func() bool { return len(h.deliveries()) == 2 })
+		var retried, reported []delivery
+		for _, d := range h.deliveries() {
+			if d.id == id {
+				retried = append(retried, d)
+			} else {
+				reported = append(reported, d)
+			}
+		}
+		if len(retried) != 1 || retried[0].to[0] != "c@o.example" {
+			t.Errorf("%+v", retried)
+		}
+		// The sender is told of b, of nobody else, and once.
+		if len(reported) != 1 || reported[0].to[0] != "alice@corp.example" || !strings.Contains(reported[0].body, "rfc822; b@o.example\r\nAction: failed\r\nStatus: 5.1.1") ||
+			strings.Contains(reported[0].body, "c@o.example") {
+			t.Errorf("%+v", reported)
 		}
 	})
 }

@@ -1,10 +1,15 @@
 package holdqueue
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
 // report is one line of a delivery status notification to be.
@@ -33,6 +38,63 @@ func (r report) wanted() bool {
 	return notify == "" || strings.Contains(notify, "FAILURE")
 }
 
-func (q *Queue) headerForReports(ctx context.Context, id ID, results []Result) []byte { return nil }
+// maxReportHeader bounds the header block a report repeats.
+const maxReportHeader = 64 << 10
 
-func (q *Queue) postReports(tx *db.Tx, m *Message, reports []report, header []byte) error { return nil }
+// headerForReports reads the header block of a mail whose sender may have to be told something: outside any
+// transaction, because the body may lie in a store. Without it the report is written all the same.
+func (q *Queue) headerForReports(ctx context.Context, id ID, bundle []*Recipient, results []Result) []byte {
+	needed := slices.ContainsFunc(results, func(r Result) bool { return r.Err != nil }) ||
+		slices.ContainsFunc(bundle, func(r *Recipient) bool { return strings.Contains(r.Notify, "SUCCESS") })
+	if !needed {
+		return nil
+	}
+	body, err := q.openStored(ctx, id)
+	if err != nil {
+		q.o.Log.Warn("report goes without the header of its mail", "message", id, "error", err)
+		return nil
+	}
+	defer body.Close()
+	head := make([]byte, min(body.Size(), maxReportHeader))
+	if _, err := io.ReadFull(io.NewSectionReader(body, 0, body.Size()), head); err != nil {
+		q.o.Log.Warn("report goes without the header of its mail", "message", id, "error", err)
+		return nil
+	}
+	if end := bytes.Index(head, []byte("\r\n\r\n")); end >= 0 {
+		return head[:end+2]
+	}
+	if end := bytes.LastIndexByte(head, '\n'); end >= 0 {
+		return head[:end+1]
+	}
+	return nil
+}
+
+// postReports tells the sender, in the transaction of the outcome: one notification for each action. Automatic mail
+// and mail with the null reverse path tell nobody (RFC 5321 section 6.1); its ends stand on the pages.
+func (q *Queue) postReports(tx *db.Tx, m *Message, reports []report, header []byte) error {
+	if m.MailFrom == "" || m.Automatic || m.Origin == FromSystem {
+		return nil
+	}
+	for _, action := range []string{reportFailed, reportDelayed, reportRelayed} {
+		s := StatusReport{ID: db.NewID(), Host: q.o.Hostname, From: q.o.Postmaster, To: m.MailFrom, At: tx.Now(), Zone: q.o.Zone,
+			Message: m, Action: action, Header: header}
+		for _, r := range reports {
+			if r.action == action && r.wanted() {
+				s.Lines = append(s.Lines, StatusLine{Recipient: r.recipient, Result: r.result})
+			}
+		}
+		if len(s.Lines) == 0 {
+			continue
+		}
+		mail := Mail{To: []mailaddr.Address{m.MailFrom}, Subject: "delivery status", Kind: "dsn." + action, About: m.ID}
+		if mail.Raw, mail.Head = s.Build(); mail.Head >= 0 {
+			mail.Enclose = m.ID
+		} else {
+			mail.Head = 0
+		}
+		if _, err := q.Post(tx, mail); err != nil {
+			return fmt.Errorf("report on %s: %w", m.ID, err)
+		}
+	}
+	return nil
+}

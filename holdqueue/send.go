@@ -191,7 +191,7 @@ func (q *Queue) record(ctx context.Context, c *claim, id ID, bundle []*Recipient
 	if hold == nil && len(results) != len(bundle) {
 		return fmt.Errorf("send: %d results for %d recipients", len(results), len(bundle))
 	}
-	header := q.headerForReports(ctx, id, results)
+	header := q.headerForReports(ctx, id, bundle, results)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := q.o.DB.Write(ctx, func(tx *db.Tx) error { return q.recordOnce(tx, c, id, bundle, results, hold, header) })
 		if err == nil || errors.Is(err, errLost) || ctx.Err() != nil {

@@ -131,6 +131,8 @@ func (q *Queue) runHooks(tx *db.Tx, m *Message, changed []int, before []Recipien
 		switch {
 		case r.State == Held:
 			groups["held"] = append(groups["held"], r)
+		case r.State == Delayed && before[i].State == Held:
+			groups["freed"] = append(groups["freed"], r)
 		case r.State == Delayed && before[i].State == Received:
 			groups["waiting"] = append(groups["waiting"], r)
 		case r.State.Ended():
@@ -143,7 +145,7 @@ func (q *Queue) runHooks(tx *db.Tx, m *Message, changed []int, before []Recipien
 	for _, h := range []struct {
 		hook Hook
 		who  []*Recipient
-	}{{q.Hooks.Held, groups["held"]}, {q.Hooks.Waiting, groups["waiting"]}, {q.Hooks.Ended, groups["ended"]}} {
+	}{{q.Hooks.Held, groups["held"]}, {q.Hooks.Freed, groups["freed"]}, {q.Hooks.Waiting, groups["waiting"]}, {q.Hooks.Ended, groups["ended"]}} {
 		if err := call(h.hook, tx, m, h.who, by); err != nil {
 			return err
 		}

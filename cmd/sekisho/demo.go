@@ -63,6 +63,7 @@ func (c *DemoCmd) Run(ctx context.Context, out *Streams) (err error) {
 	if err != nil {
 		return err
 	}
+	slog.SetDefault(log)
 	h, err := openHouse(ctx, s.config, out.Program, log)
 	if err != nil {
 		return err

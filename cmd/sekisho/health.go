@@ -104,7 +104,7 @@ func (h *house) watchPolicy(ctx context.Context) error {
 	}
 }
 
-// purgeDaily takes personal data out of the logs when its retention is over.
+// purgeDaily takes personal data out of the logs when its retention is over, and sweeps what crashes left behind.
 func (h *house) purgeDaily(ctx context.Context) error {
 	tick := time.NewTicker(24 * time.Hour)
 	defer tick.Stop()
@@ -115,6 +115,9 @@ func (h *house) purgeDaily(ctx context.Context) error {
 		}
 		if _, err := h.audit.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Facts)), "system"); err != nil && ctx.Err() == nil {
 			h.log.Error("audit log not purged", "error", err)
+		}
+		if err := h.blobs.Sweep(ctx, now.Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
+			h.log.Error("unfinished uploads not swept", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -19,6 +19,7 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/internal/seal"
 	"github.com/sekisho-mail/sekisho/linkify"
 )
@@ -42,12 +43,13 @@ type house struct {
 	relay  *relay.Relay
 
 	inspector atomic.Pointer[Inspector]
+	counts    *metric.Registry
 	preparing chan struct{} // bounds how many mails are rewritten at once, each of them in memory
 }
 
 // openHouse opens and connects everything. The error names what could not be opened.
 func openHouse(ctx context.Context, c *Config, program string, log *slog.Logger) (h *house, err error) {
-	h = &house{config: c, log: log, program: program, preparing: make(chan struct{}, 2)}
+	h = &house{config: c, log: log, program: program, preparing: make(chan struct{}, 2), counts: metric.New(version())}
 	defer func() {
 		if err != nil {
 			h.close()
@@ -85,9 +87,13 @@ func (h *house) openStores(ctx context.Context) (err error) {
 
 func (h *house) openQueue(ctx context.Context) (err error) {
 	r := h.config.Retention
+	zone, err := time.LoadLocation(h.config.Organization.TimeZone)
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
 	h.queue, err = holdqueue.New(ctx, holdqueue.Options{
 		DB: h.db, Keys: h.keys, Blobs: h.blobs, Spool: h.spool(), Hostname: h.config.Submission.Hostname,
-		Language: h.config.Organization.Language, Log: h.log.With("part", "queue"),
+		Postmaster: h.noticeSender(), Zone: zone, Log: h.log.With("part", "queue"),
 		Retain: holdqueue.Retention{Sent: time.Duration(r.Sent), Returned: time.Duration(r.Returned), Facts: time.Duration(r.Facts)},
 	})
 	return err
@@ -146,7 +152,7 @@ func (h *house) openDesk(context.Context) (err error) {
 		DB: h.db, Keys: h.keys, Queue: h.queue, People: h.roster, Calendar: calendar, Domains: h.config.Organization.Domains,
 		Name: h.config.Organization.Name, Language: h.config.Organization.Language, From: h.noticeSender(),
 		BaseURL: h.config.BaseURL, Admins: admins, AdminGroups: h.config.OIDC.Roles.Admin, Verdict: approvalVerdict,
-		Retain: time.Duration(h.config.Retention.Returned), Log: h.log.With("part", "approval"),
+		Retain: time.Duration(h.config.Retention.Returned), RetainFacts: time.Duration(h.config.Retention.Facts), Log: h.log.With("part", "approval"),
 	})
 	return err
 }
@@ -156,7 +162,7 @@ func (h *house) connect() {
 	q := h.queue
 	q.Inspect, q.Poison, q.Prepare = h.inspect, h.poison, h.prepare
 	q.Hooks = holdqueue.Hooks{
-		Held: h.held, Waiting: h.desk.OnWaiting, Leaving: h.leaving, Ended: h.ended, NoticeFailed: h.desk.OnNoticeFailed,
+		Held: h.held, Freed: h.desk.OnFreed, Waiting: h.desk.OnWaiting, Leaving: h.leaving, Ended: h.ended, NoticeFailed: h.desk.OnNoticeFailed,
 	}
 	for kind, handler := range h.desk.Handlers() {
 		q.Handlers[kind] = handler

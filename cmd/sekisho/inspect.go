@@ -52,6 +52,8 @@ func (i *Inspector) Inspect(ctx context.Context, e Envelope, raw []byte) Inspect
 	if err != nil {
 		return i.Uninspected(e, "unreadable", "メールとして読み取れないため、内容を確認できません", "it cannot be read as a mail")
 	}
+	// What a second parser shows and ours does not would pass unseen.
+	m.Anomalies = append(m.Anomalies, message.Crosscheck(m)...)
 	report := i.Scanner.Message(ctx, m)
 	facts := i.facts(e, m, report)
 	return Inspection{Message: m, Report: report, Facts: facts, Verdict: i.Policy.Evaluate(facts)}

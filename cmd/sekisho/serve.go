@@ -15,7 +15,6 @@ import (
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
-	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/submission"
 	"github.com/sekisho-mail/sekisho/web"
 	"github.com/sekisho-mail/sekisho/web/signin"
@@ -41,7 +40,9 @@ func (s *ServeCmd) Run(ctx context.Context, out *Streams) error {
 	if err != nil {
 		return err
 	}
-	h, err := openHouse(ctx, c, out.Program, newLog(c.Log, out))
+	log := newLog(c.Log, out)
+	slog.SetDefault(log) // what libraries say goes where our log goes
+	h, err := openHouse(ctx, c, out.Program, log)
 	if err != nil {
 		return err
 	}
@@ -89,6 +90,7 @@ func (h *house) serve(ctx context.Context, ready func(*reached)) error {
 	g.Go(func() error { return h.watchReadiness(ctx) })
 	g.Go(func() error { return d.gate.Run(ctx) })
 	g.Go(func() error { return h.purgeDaily(ctx) })
+	g.Go(func() error { return h.relay.Run(ctx) })
 	g.Go(func() error { return d.smtp.Run(ctx) })
 	for _, p := range d.pages {
 		g.Go(func() error { return p.run(ctx) })
@@ -154,9 +156,8 @@ func (h *house) openDoors(ctx context.Context) (*doors, error) {
 	}
 	if c.Metrics.Listen != "" {
 		var at string
-		registry := metric.New(version())
-		h.register(registry)
-		if err := d.open(c.Metrics.Listen, TLSFiles{}, registry.Handler(), &at, h.log); err != nil {
+		h.register(h.counts)
+		if err := d.open(c.Metrics.Listen, TLSFiles{}, h.counts.Handler(), &at, h.log); err != nil {
 			return nil, fmt.Errorf("metrics.listen: %w", err)
 		}
 	}
@@ -229,11 +230,12 @@ func (h *house) newSubmission() (*submission.Server, error) {
 	c := h.config.Submission
 	o := submission.Options{
 		Hostname: c.Hostname, Listen: c.Listen, ListenTLS: c.ListenTLS, Gateway: c.Gateway.Listen,
-		People: whose{h.roster}, Keys: h.keys, Room: h.room, ClientInReceived: c.ClientInReceived, Log: h.log.With("part", "submission"),
+		People: whose{h.roster}, Keys: h.keys, Room: h.room, ClientInReceived: c.ClientInReceived, Log: h.log.With("part", "submission"), Metrics: h.counts,
 		Limits: submission.Limits{MessageBytes: int64(c.MaxMessageBytes), Recipients: c.MaxRecipients},
 		Begin:  func(ctx context.Context) (submission.Draft, error) { return h.queue.Begin(ctx) },
 	}
-	users, err := submission.OpenUsers(c.Auth.UsersFile, o.Log)
+	// A service without its users file takes mail from gateways, and from people as soon as the file is there.
+	users, err := submission.AwaitUsers(c.Auth.UsersFile, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -181,6 +181,31 @@ func TestAcceptsGoBeforeSweeps(t *testing.T) {
 	}
 }
 
+func TestSweepsHaveTheirTurnUnderSteadyLoad(t *testing.T) {
+	d := dbtest.SQLite(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	for range 8 {
+		load.Go(func() {
+			for ctx.Err() == nil {
+				d.Write(ctx, func(*db.Tx) error { time.Sleep(time.Millisecond); return nil })
+			}
+		})
+	}
+	done := make(chan error, 1)
+	go func() { done <- d.WriteLow(t.Context(), put("swept")) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the sweep never had its turn")
+	}
+	cancel()
+	load.Wait()
+}
+
 func TestReadSeesOneMomentAndCannotWrite(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		err := d.Read(t.Context(), func(tx *db.Tx) error {

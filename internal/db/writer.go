@@ -7,12 +7,16 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
 )
 
 // maxBatch bounds how many writes share one commit, and so how long the first of them waits.
 const maxBatch = 256
+
+// lowTurn is how long low work waits at most behind other writes.
+const lowTurn = time.Second
 
 // writer is the one connection that writes to SQLite. Callers queue; the first of them leads: it runs its own
 // and every other waiting function in one transaction, commits once, and hands the lead to whoever came
@@ -27,6 +31,8 @@ type writer struct {
 	busy bool
 	high []*job
 	low  []*job
+	// lowAt is when low work last had its turn: under steady load it gets one a second all the same.
+	lowAt time.Time
 }
 
 type job struct {
@@ -49,7 +55,7 @@ func openWriter(ctx context.Context, dsn string, d *DB) (*writer, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &writer{db: d, pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}}, nil
+	return &writer{db: d, pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}, lowAt: time.Now()}, nil
 }
 
 func (w *writer) close() error {
@@ -138,10 +144,10 @@ func (w *writer) lead(own *job) {
 	w.mu.Lock()
 	var next *job
 	switch {
+	case len(w.low) > 0 && (len(w.high) == 0 || time.Since(w.lowAt) > lowTurn):
+		next, w.low, w.lowAt = w.low[0], w.low[1:], time.Now()
 	case len(w.high) > 0:
 		next, w.high = w.high[0], w.high[1:]
-	case len(w.low) > 0:
-		next, w.low = w.low[0], w.low[1:]
 	default:
 		w.busy = false
 	}

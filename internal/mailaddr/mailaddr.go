@@ -154,8 +154,12 @@ func checkQuoted(local string) error {
 		switch c := inner[i]; {
 		case c == '\\':
 			i++
-			if i == len(inner) || inner[i] < 0x20 || inner[i] == 0x7f {
+			if i == len(inner) {
 				return errors.New("quoted local part ends in a bare backslash")
+			}
+			// What a backslash hides from us, a careless next hop unquotes.
+			if c := inner[i]; c == '<' || c == '>' || c < 0x20 || c == 0x7f {
+				return fmt.Errorf("character %q may not stand in a quoted local part here", c)
 			}
 		case c == '"', c == '<', c == '>', c < 0x20, c == 0x7f:
 			return fmt.Errorf("character %q may not stand in a quoted local part here", c)

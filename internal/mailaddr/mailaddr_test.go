@@ -28,7 +28,7 @@ func TestParseKeepsGoodMailboxes(t *testing.T) {
 func TestParseRefusesWhatTwoServersReadDifferently(t *testing.T) {
 	for _, in := range []string{
 		"", "@", "a", "a@", "@b.example", "a b@c.example", "a@b c.example", "a@b..example", "a@-b.example",
-		`"victim@evil> NOTIFY=NEVER"@inside.example`, "\"a\nb\"@c.example", `"open@c.example`, `"a\"@c.example`,
+		`"victim@evil> NOTIFY=NEVER"@inside.example`, "\"a\nb\"@c.example", `"open@c.example`, `"a\> NOTIFY=NEVER"@c.example`, `"a\"@c.example`,
 		"a<b@c.example", "a@b.example>", "a@b.example NOTIFY=NEVER",
 		"a\x00@c.example", "a@[300.1.1.1]", "a@[192.0.2.1", "a@[fe80::1%eth0]", "a\u200b@c.example", "a@\u200b.example",
 		strings.Repeat("x", 65) + "@c.example", "a@" + strings.Repeat("x", 64) + ".example", "a@b@c,example",
