@@ -29,6 +29,9 @@ var (
 	ErrAnswer = errors.New("clamd gave no verdict")
 )
 
+// errRead: the file ended in an error before its end.
+var errRead = errors.New("read file for clamd")
+
 const (
 	chunk          = 64 << 10
 	maxAnswer      = 4 << 10
@@ -99,6 +102,9 @@ func (c *Client) ask(ctx context.Context, command string, body io.Reader) (strin
 	if body != nil {
 		sent = send(conn, body)
 	}
+	if errors.Is(sent, errRead) {
+		return "", sent // nothing will be answered: the stream has no end
+	}
 	// A daemon that refuses a file answers and hangs up while we still write:
 	// its answer says more than the broken pipe.
 	answer, err := bufio.NewReader(io.LimitReader(conn, maxAnswer)).ReadString(0)
@@ -118,7 +124,7 @@ func send(w io.Writer, body io.Reader) error {
 		n, err := io.ReadFull(body, buf[4:])
 		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !ended {
-			return fmt.Errorf("read file: %w", err) // without the final zero: no verdict on half a file
+			return fmt.Errorf("%w: %w", errRead, err) // without the final zero: no verdict on half a file
 		}
 		if n > 0 {
 			binary.BigEndian.PutUint32(buf, uint32(n))

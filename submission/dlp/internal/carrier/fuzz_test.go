@@ -1,0 +1,177 @@
+package carrier
+
+import (
+	"context"
+	"encoding/xml"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/message"
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
+)
+
+// sink checks what every reader promises: valid text, cells inside it.
+type sink struct{ t *testing.T }
+
+func (s sink) Text(t Text) {
+	last := 0
+	for _, c := range t.Cells {
+		if c.Start < last || c.End < c.Start || c.End > len(t.Body) {
+			s.t.Fatalf("cell %d..%d after %d in a text of %d", c.Start, c.End, last, len(t.Body))
+		}
+		last = c.End
+	}
+}
+func (sink) Form(Form, Where, string, string) {}
+func (sink) Failed(string, Reason)            {}
+func (sink) Seen(string, string, int64)       {}
+
+func walkFor(t *testing.T) *Walk {
+	limits := Limits{Depth: 6, Entries: 200, Part: 4 << 20, Expanded: 16 << 20, Ratio: 200, PartTime: 5 * time.Second, Text: 64 << 10, ReadingsPerPart: 3}
+	return New(context.Background(), limits, sink{t}, nil, nil)
+}
+
+// readers are called without the recovery that protects the product.
+func FuzzReaders(f *testing.F) {
+	for _, seed := range []string{
+		"<p>x<table><tr><td>a<td>b</table><blockquote>q", "{\\rtf1\\ansicpg932{\\fonttbl{\\f0\\fcharset128}}\\'8c\\u20491?}", "a,b\n\"c\nd\",e",
+		"\x78\x9f\x3e\x22\x01\x00\x01\x04\x80\x07\x00\x02\x00\x00\x00ab\x00\x00", "PK\x03\x04", "\x09\x08\x08\x00\x00\x06\x05\x00", "\x0f\x00\xee\x03",
+		"BEGIN:VCARD\nN;ENCODING=QUOTED-PRINTABLE:=E5=80\n", "From: a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--",
+		"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04\x01a",
+	} {
+		for kind := range byte(12) {
+			f.Add(kind, []byte(seed))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		w := walkFor(t)
+		g := file{name: "a", path: "a", body: b}
+		switch which % 12 {
+		case 0:
+			w.htmlFile(g)
+		case 1:
+			w.rtf(g)
+		case 2:
+			w.table(Text{Text: detect.Text{Body: string(b)}})
+		case 3:
+			w.tnef(g)
+		case 4:
+			w.zip(g, "application/zip")
+		case 5:
+			w.biff(g, b)
+		case 6:
+			c := &compound{streams: map[string][]byte{"PowerPoint Document": b, "WordDocument": b, "0Table": b, "1Table": b}}
+			w.pptBinary(g, c, "")
+			w.wordBinary(g, c, "")
+		case 7:
+			unfoldLines(string(b))
+			w.mapiProps(g, b, "", &tnefFile{})
+		case 8:
+			if m, err := message.Parse(b); err == nil {
+				w.message(m, g)
+			}
+		case 9:
+			signedContent(b)
+			expandRTF(b)
+			summary(b)
+			w.packaged(g, b)
+		case 10:
+			o := &office{w: w, f: g}
+			o.wordPart("", b)
+			o.slide("slides", "", b)
+			o.odfPart("", b)
+		case 11:
+			k := &workbook{o: &office{w: w, f: g, parts: map[string]entry{"s": {packed: b}}, read: map[string]bool{}}}
+			k.readStrings(b)
+			k.readStyles(b)
+			k.sheets(b, nil)
+			k.readSheet(sheetPart{name: "S", part: "s"})
+		}
+	})
+}
+
+// TestXMLAgreesWithTheStandardLibrary: our scanner is another reading of the
+// same documents.
+func TestXMLAgreesWithTheStandardLibrary(t *testing.T) {
+	for _, doc := range []string{
+		`<?xml version="1.0"?><a x="1"><b>t&amp;u</b><!-- c --><c/>&#x4e2d;<![CDATA[<raw>&amp;]]></a>`,
+		`<!DOCTYPE a [<!ELEMENT a ANY>]><w:a xmlns:w="x"><w:t xml:space="preserve"> s </w:t></w:a>`,
+		`<a b='>' c="/">x</a>`,
+	} {
+		if got, want := flat(newXML([]byte(doc))), standard(t, doc); got != want {
+			t.Errorf("%s\n got %q\nwant %q", doc, got, want)
+		}
+	}
+}
+
+func flat(x *xmlScanner) string {
+	var b strings.Builder
+	for {
+		switch x.next() {
+		case xmlEnd:
+			return b.String()
+		case xmlChars:
+			b.WriteString(x.text)
+		case xmlTag:
+			if x.closing {
+				b.WriteString("[/" + x.name + "]")
+			} else {
+				b.WriteString("[" + x.name + "]")
+				if x.empty {
+					b.WriteString("[/" + x.name + "]")
+				}
+			}
+		}
+	}
+}
+
+func standard(t *testing.T, doc string) string {
+	var b strings.Builder
+	d := xml.NewDecoder(strings.NewReader(doc))
+	for {
+		tok, err := d.Token()
+		if err == io.EOF {
+			return b.String()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch v := tok.(type) {
+		case xml.StartElement:
+			b.WriteString("[" + v.Name.Local + "]")
+		case xml.EndElement:
+			b.WriteString("[/" + v.Name.Local + "]")
+		case xml.CharData:
+			b.Write(v)
+		}
+	}
+}
+
+func TestAttributesAreReadWhole(t *testing.T) {
+	x := newXML([]byte(`<c r="B7" sr='no' x:t = "s" v="a&lt;b"/>`))
+	x.next()
+	for name, want := range map[string]string{"r": "B7", "t": "s", "v": "a<b", "missing": "", "sr": "no"} {
+		if got := x.attr(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestCompressedRTF(t *testing.T) {
+	// The example of MS-OXRTFCP 3.1.1.
+	packed := "\x2d\x00\x00\x00\x2b\x00\x00\x00\x4c\x5a\x46\x75\xf1\xc5\xc7\xa7\x03\x00\x0a\x00\x72\x63\x70\x67\x31\x32\x35\x42\x32\x0a\xf3\x20\x68\x65\x6c\x09\x00\x20\x62\x77\x05\xb0\x6c\x64\x7d\x0a\x80\x0f\xa0"
+	got, err := expandRTF([]byte(packed))
+	if err != nil || string(got) != "{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestCellNames(t *testing.T) {
+	for want, at := range map[string][2]int{"A1": {0, 0}, "Z2": {1, 25}, "AA1": {0, 26}, "XFD1048576": {1048575, 16383}} {
+		if got := CellName(at[0], at[1]); got != want {
+			t.Errorf("CellName(%v) = %s, want %s", at, got, want)
+		}
+	}
+}
