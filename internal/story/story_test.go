@@ -43,11 +43,12 @@ type teller struct {
 	mails map[string]*posted
 	mail  *posted // the one that steps speak of
 
-	letters map[int]bool       // deliveries that a step has spoken of
-	notice  letter             // the latest one
-	links   map[string]string  // of delivered mail, by recipient
+	letters map[int]bool        // deliveries that a step has spoken of
+	notice  letter              // the latest one
+	open    map[string]*ballot  // questions that somebody has on the screen
+	links   map[string]string   // of delivered mail, by recipient
 	doors   map[string]*browser // of recipients who came to download
-	never   []func() error     // what must still be so at the end
+	never   []func() error      // what must still be so at the end
 }
 
 // posted is a mail that was accepted.
@@ -70,7 +71,7 @@ func verbs() map[string]verb {
 }
 
 func tell(t *testing.T, path string, s *script) {
-	k := &teller{t: t, script: s, mails: map[string]*posted{}, letters: map[int]bool{}, links: map[string]string{}, doors: map[string]*browser{}}
+	k := &teller{t: t, script: s, mails: map[string]*posted{}, letters: map[int]bool{}, links: map[string]string{}, open: map[string]*ballot{}, doors: map[string]*browser{}}
 	steps := k.found()
 	known := verbs()
 	for _, st := range steps {

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,7 +15,7 @@ import (
 func peopleVerbs() map[string]verb {
 	return map[string]verb{
 		"cancel": (*teller).cancel, "send": (*teller).sendNow, "stop-clock": (*teller).stopClock,
-		"approve": (*teller).decide, "reject": (*teller).decide, "ask-manager": (*teller).askManager,
+		"approve": (*teller).decide, "reject": (*teller).decide, "ask-manager": (*teller).askManager, "look": (*teller).look,
 		"notice": (*teller).noticed, "tap": (*teller).tap, "page": (*teller).page, "revoke": (*teller).revoke,
 		"pause": (*teller).pause, "resume": (*teller).resume, "run": (*teller).run, "audited": (*teller).audited,
 		"api": (*teller).callAPI,
@@ -41,8 +42,8 @@ func (k *teller) act(st step, button string) {
 	case slices.Contains(st.words, "forbidden"):
 		want = http.StatusNotFound // whether the mail exists is nobody else's business
 	}
-	if p.code != want || !strings.Contains(p.body, st.named["text"]) {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+	if p.code != want || !strings.Contains(p.text(), st.named["text"]) {
+		k.t.Fatal(p)
 	}
 }
 
@@ -55,33 +56,54 @@ var (
 	tickBox       = regexp.MustCompile(`name="recipient" value="([^"]+)"`)
 )
 
-// decide answers the question on its page: approve WHO [only=A,B] [others=reject] [comment=T] [answers=409].
-func (k *teller) decide(st step) {
+// ballot is a question as somebody has it open.
+type ballot struct {
+	requestView
+	revision string
+	ticks    []string
+}
+
+// look opens the page of the question and leaves it open: look WHO.
+func (k *teller) look(st step) {
 	k.t.Helper()
 	b := k.as(st.word(0))
 	q := k.question(b)
 	p := b.get("/requests/" + q.ID)
 	revision := revisionField.FindStringSubmatch(p.body)
 	if p.code != http.StatusOK || revision == nil {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
-	form := url.Values{"verb": {st.verb}, "revision": {revision[1]}, "comment": {st.named["comment"]}, "others": {st.named["others"]}, "subset": {"1"}}
-	only := st.list("only")
+	seen := &ballot{requestView: q, revision: revision[1]}
 	for _, tick := range tickBox.FindAllStringSubmatch(p.body, -1) {
-		if only == nil || slices.Contains(only, q.addressOf(tick[1])) {
-			form.Add("recipient", tick[1])
+		seen.ticks = append(seen.ticks, tick[1])
+	}
+	k.open[st.word(0)] = seen
+}
+
+// decide answers the question on its page, one left open or one opened now:
+// approve WHO [only=A,B] [others=reject] [comment=T] [answers=409] [text=T].
+func (k *teller) decide(st step) {
+	k.t.Helper()
+	who := st.word(0)
+	if k.open[who] == nil {
+		k.look(st)
+	}
+	q := k.open[who]
+	delete(k.open, who)
+	form := url.Values{"verb": {st.verb}, "revision": {q.revision}, "comment": {st.named["comment"]}, "others": {st.named["others"]}, "subset": {"1"}}
+	only := st.list("only")
+	for _, tick := range q.ticks {
+		if only == nil || slices.Contains(only, q.addressOf(tick)) {
+			form.Add("recipient", tick)
 		}
 	}
-	if st.named["double"] != "" { // two clicks are one decision
-		go b.post("/requests/"+q.ID+"/decide", form)
-	}
-	p = b.post("/requests/"+q.ID+"/decide", form)
 	want := st.named["answers"]
 	if want == "" {
 		want = "200"
 	}
-	if fmt.Sprint(p.code) != want && st.named["double"] == "" || !strings.Contains(p.body, st.named["text"]) {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+	p := k.as(who).post("/requests/"+q.ID+"/decide", form)
+	if fmt.Sprint(p.code) != want || !strings.Contains(p.text(), st.named["text"]) {
+		k.t.Fatal(p)
 	}
 }
 
@@ -126,7 +148,7 @@ func (k *teller) askManager(st step) {
 	revision := revisionField.FindStringSubmatch(b.get("/requests/" + q.ID).body)
 	p := b.post("/requests/"+q.ID+"/ask", url.Values{"revision": {revision[1]}})
 	if p.code != http.StatusOK {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 }
 
@@ -159,7 +181,8 @@ func (k *teller) enclosed() {
 		if !strings.HasSuffix(f.name, ".eml") {
 			continue
 		}
-		if err := identical(k.mail.raw, f.raw); err != nil {
+		// The field lets Outlook open it as a draft.
+		if err := identical(k.mail.raw, bytes.TrimPrefix(f.raw, []byte("X-Unsent: 1\r\n"))); err != nil {
 			k.t.Fatal(err)
 		}
 		return
@@ -182,7 +205,7 @@ func (k *teller) tap(st step) {
 	for _, method := range []string{http.MethodHead, http.MethodGet, http.MethodGet} { // scanners look, too
 		p := b.ask(method, link, nil)
 		if p.code != http.StatusOK {
-			k.t.Fatalf("%s %s answers %d:\n%s", method, p.at, p.code, p.body)
+			k.t.Fatalf("%s %s answers %d:\n%s", method, p.at, p.code, p.text())
 		}
 		if subject := k.notice.subject; strings.Contains(p.body, subject) {
 			k.t.Fatal("it shows the subject")
@@ -196,7 +219,7 @@ func (k *teller) tap(st step) {
 		want = http.StatusConflict
 	}
 	if p := b.post(link, nil); p.code != want {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 }
 
@@ -213,8 +236,8 @@ func (k *teller) page(st step) {
 		want = "200"
 	}
 	p := b.get(path)
-	if fmt.Sprint(p.code) != want || !strings.Contains(p.body, st.named["text"]) {
-		k.t.Fatalf("%s answers %d without %q:\n%s", p.at, p.code, st.named["text"], p.body)
+	if fmt.Sprint(p.code) != want || !strings.Contains(p.text(), st.named["text"]) {
+		k.t.Fatalf("no %q: %s", st.named["text"], p)
 	}
 	if not := st.named["lacks"]; not != "" && strings.Contains(p.body, not) {
 		k.t.Fatalf("%s shows %q", p.at, not)
@@ -233,7 +256,7 @@ func (k *teller) revoke(st step) {
 	k.t.Helper()
 	p := k.as(st.word(0)).post("/messages/"+k.mail.id+"/links/revoke", url.Values{"all": {"1"}})
 	if p.code != http.StatusOK {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 }
 
@@ -244,7 +267,7 @@ func (k *teller) admin(st step, path string) {
 	k.t.Helper()
 	p := k.as(st.word(0)).post(path, url.Values{"reason": {st.named["reason"]}})
 	if p.code != http.StatusOK {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 }
 
@@ -324,7 +347,7 @@ func (k *teller) token(who string) string {
 	p := k.as(who).post("/tokens", url.Values{"name": {"a program"}, "scope": {"act"}, "days": {"30"}})
 	secret := shownToken.FindStringSubmatch(p.body)
 	if secret == nil {
-		k.t.Fatalf("%s shows no token: %d\n%s", p.at, p.code, p.body)
+		k.t.Fatalf("%s shows no token: %d\n%s", p.at, p.code, p.text())
 	}
 	k.secrets = append(k.secrets, secret[1])
 	return secret[1]

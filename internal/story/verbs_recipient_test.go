@@ -38,7 +38,7 @@ func (k *teller) download(st step) {
 	p := b.get(link)
 	buttons := takeButton.FindAllStringSubmatch(p.body, -1)
 	if p.code != http.StatusOK || len(buttons) == 0 {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 	if want := st.named["files"]; want != "" && want != fmt.Sprint(len(buttons)) {
 		k.t.Fatalf("%d files behind it:\n%s", len(buttons), p.body)
@@ -55,35 +55,42 @@ func (k *teller) download(st step) {
 	}
 }
 
-var sixDigits = regexp.MustCompile(`\b\d{6}\b`)
+var shownCode = regexp.MustCompile(`確認コード： (\S[^\r\n]*)`)
 
 // enterCode asks for a one-time code, reads it in the recipient's mail, mistypes it once, and types it.
 func (k *teller) enterCode(st step, b *browser, link string) {
 	k.t.Helper()
 	if p := b.get(link); p.code != http.StatusOK || takeButton.MatchString(p.body) {
-		k.t.Fatalf("the files are offered without a code: %d\n%s", p.code, p.body)
+		k.t.Fatalf("the files are offered without a code: %d\n%s", p.code, p.text())
 	}
 	if p := b.post(link+"/code", nil); p.code != http.StatusOK {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 	var code string
 	k.await(st, st.word(0), func(l letter) error {
-		if code = sixDigits.FindString(l.text()); l.from != "" || code == "" {
+		shown := shownCode.FindStringSubmatch(l.text())
+		if l.from != "" || shown == nil {
 			return fmt.Errorf("no code in %q", l.subject)
 		}
+		code = strings.TrimSpace(shown[1])
 		return nil
 	})
 	k.secrets = append(k.secrets, code)
-	wrong := strings.Map(func(r rune) rune { return '0' + (r-'0'+1)%10 }, code)
+	wrong := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return r
+		}
+		return '0' + (r-'0'+1)%10
+	}, code)
 	if p := b.post(link+"/enter", url.Values{"code": {wrong}}); p.code == http.StatusOK || takeButton.MatchString(p.body) {
-		k.t.Fatalf("a wrong code opens it: %d\n%s", p.code, p.body)
+		k.t.Fatalf("a wrong code opens it: %d\n%s", p.code, p.text())
 	}
 	other := k.stranger()
 	if p := other.post(link+"/enter", url.Values{"code": {code}}); takeButton.MatchString(p.body) {
 		k.t.Fatal("the code opens it in another browser, too")
 	}
 	if p := b.post(link+"/enter", url.Values{"code": {code}}); p.code != http.StatusOK {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 }
 
@@ -97,7 +104,7 @@ func (k *teller) gone(st step) {
 	}
 	p := b.get(link)
 	if fmt.Sprint(p.code) != want || takeButton.MatchString(p.body) {
-		k.t.Fatalf("%s answers %d:\n%s", p.at, p.code, p.body)
+		k.t.Fatal(p)
 	}
 }
 

@@ -3,10 +3,12 @@ package story
 import (
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -93,11 +95,23 @@ func (b *browser) ask(method, path string, form url.Values) page {
 	return page{code: res.StatusCode, at: res.Request.URL, header: res.Header, body: string(body)}
 }
 
+var (
+	noText = regexp.MustCompile(`(?s)<(?:style|script|svg|head)\b.*?</(?:style|script|svg|head)>|<[^>]*>`)
+	blanks = regexp.MustCompile(`\s*\n\s*`)
+)
+
+// text is what stands on the page.
+func (p page) text() string {
+	return strings.TrimSpace(blanks.ReplaceAllString(html.UnescapeString(noText.ReplaceAllString(p.body, "")), "\n"))
+}
+
+func (p page) String() string { return fmt.Sprintf("%s answers %d:\n%s", p.at, p.code, p.text()) }
+
 // api reads a document of the JSON API.
 func (b *browser) api(path string, into any) error {
 	p := b.get("/api/v1/" + path)
 	if p.code != http.StatusOK {
-		return fmt.Errorf("%s answers %d: %s", path, p.code, p.body)
+		return fmt.Errorf("%s answers %d: %s", path, p.code, p.text())
 	}
 	return json.Unmarshal([]byte(p.body), into)
 }
