@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/internal/clamd"
 	"github.com/sekisho-mail/sekisho/submission/dlp"
 	"github.com/sekisho-mail/sekisho/submission/policy"
 )
@@ -37,12 +40,28 @@ func NewInspector(c *Config, p *policy.Policy, book *approval.Book, program stri
 
 // dlpOptions are what the configuration says about detection.
 func dlpOptions(c *Config) dlp.Options {
+	virus, err := virusScanner(c.Scanners.Clamd)
+	if err != nil {
+		return nil, err
+	}
 	own := c.Organization.Own
 	return dlp.Options{
 		Own:      dlp.Own{Phones: own.Phones, Accounts: own.Accounts, Addresses: own.Addresses},
-		Virus:    virusScanner(c.Scanners.Clamd),
+		Virus:    virus,
 		CacheDir: filepath.Join(c.DataDir, "cache"),
 	}
+}
+
+// virusScanner gives detection ClamAV; nil when none is configured.
+func virusScanner(setting string) (func(context.Context, string, io.Reader) (string, error), error) {
+	if setting == "" {
+		return nil, nil
+	}
+	client, err := clamd.New(setting)
+	if err != nil {
+		return nil, fmt.Errorf("scanners.clamd: %w", err)
+	}
+	return client.Scan, nil
 }
 
 // newScanner completes the options by what the policy defines.
