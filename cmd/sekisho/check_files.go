@@ -39,7 +39,11 @@ func checkPolicy(_ context.Context, k *checkup) {
 	} else {
 		k.ok("policy", "%s, %s", k.c.Policy.File, plural(ownRules(p), "rule"))
 	}
-	if _, err := newScanner(p, dlpOptions(k.c), ""); err != nil {
+	o, err := dlpOptions(k.c)
+	if err == nil {
+		_, err = newScanner(p, o, "")
+	}
+	if err != nil {
 		k.fail("policy", "%v", err)
 	}
 	if book, wrong := readPeople(k.c.People.File); len(wrong) == 0 {

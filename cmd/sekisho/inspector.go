@@ -28,7 +28,11 @@ func NewInspector(c *Config, p *policy.Policy, book *approval.Book, program stri
 	if err != nil {
 		return nil, err
 	}
-	scanner, err := newScanner(p, dlpOptions(c), program)
+	o, err := dlpOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	scanner, err := newScanner(p, o, program)
 	if err != nil {
 		return nil, err
 	}
@@ -39,17 +43,17 @@ func NewInspector(c *Config, p *policy.Policy, book *approval.Book, program stri
 }
 
 // dlpOptions are what the configuration says about detection.
-func dlpOptions(c *Config) dlp.Options {
+func dlpOptions(c *Config) (dlp.Options, error) {
 	virus, err := virusScanner(c.Scanners.Clamd)
 	if err != nil {
-		return nil, err
+		return dlp.Options{}, err
 	}
 	own := c.Organization.Own
 	return dlp.Options{
 		Own:      dlp.Own{Phones: own.Phones, Accounts: own.Accounts, Addresses: own.Addresses},
 		Virus:    virus,
 		CacheDir: filepath.Join(c.DataDir, "cache"),
-	}
+	}, nil
 }
 
 // virusScanner gives detection ClamAV; nil when none is configured.
