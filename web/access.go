@@ -66,8 +66,11 @@ func (n need) permits(s standing) bool {
 	return false
 }
 
-// wantsSession says whether the session of the browser is to be read.
-func (n need) wantsSession(r *http.Request) bool { return n != anyone && bearer(r) == "" }
+// wantsSession says whether the session of the browser is to be read. Pages
+// know no tokens: there, one is ignored.
+func (n need) wantsSession(r *http.Request) bool {
+	return n != anyone && !(isAPI(r) && bearer(r) != "")
+}
 
 // aboutMail says whether the need is towards one mail.
 func (n need) aboutMail() bool {
@@ -120,10 +123,7 @@ func (st *staff) admit(ctx context.Context, r *Request) error {
 // browser. A session may only read through the API: a program that acts must
 // show a token, so that no page of another site can make a browser act.
 func (st *staff) identify(ctx context.Context, r *Request) (*signin.Visitor, error) {
-	if secret := bearer(r.Request); secret != "" {
-		if !isAPI(r.Request) {
-			return nil, errSignIn
-		}
+	if secret := bearer(r.Request); isAPI(r.Request) && secret != "" {
 		who, err := st.Gate.ByBearer(ctx, secret)
 		if err == nil && who != nil && who.Token.Scope != signin.MayAct && unsafe(r.Request) {
 			return nil, errReadOnly

@@ -60,7 +60,10 @@ func (p *portal) again(ctx context.Context, r *Request, err error) (Response, er
 		return nil, failed
 	}
 	if pg.code == 0 {
-		pg.code = verdictOf(err).code
+		pg.code = codeForbidden
+		if errors.Is(err, linkify.ErrTooMany) {
+			pg.code = codeTooMany
+		}
 	}
 	return pg, nil
 }

@@ -27,6 +27,9 @@ func (p *portal) take(ctx context.Context, r *Request) (Response, error) {
 // download streams one file to a browser that has a ticket.
 func (p *portal) download(ctx context.Context, r *Request) (Response, error) {
 	c, err := p.Links.Download(ctx, r.Param("token"), p.who(r), r.Param("file"), r.Param("ticket"))
+	if errors.Is(err, linkify.ErrNeedCode) {
+		return nil, linkify.ErrTicket // a ticket in a browser it was not made for, or cookies are off
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,8 @@ func (s *site) failed(ctx context.Context, r *Request, st *staff, v verdict, bod
 	switch {
 	case errors.As(err, &login):
 		body.Retry = "/login?to=" + url.QueryEscape(login.to)
+	case v.key == "ticket", v.key == "need_code":
+		body.Retry = "/d/" + url.PathEscape(r.Param("token"))
 	case v.key == "sign_in", v.key == "provider_down":
 		body.Retry = "/login?to=" + url.QueryEscape(safeReturn(backTo(r)))
 	}

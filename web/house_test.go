@@ -527,3 +527,27 @@ func (h *house) find(to string, want *regexp.Regexp) string {
 	}
 	return ""
 }
+
+// sessions is the stored content of all sessions.
+func (h *house) sessions() string {
+	h.t.Helper()
+	var all strings.Builder
+	must(h.t, h.db.Read(h.t.Context(), func(tx *db.Tx) error {
+		rows, err := tx.Query(`SELECT token, content, expires_at FROM web_session ORDER BY token`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var token string
+			var content []byte
+			var expires int64
+			if err := rows.Scan(&token, &content, &expires); err != nil {
+				return err
+			}
+			fmt.Fprintln(&all, token, content, expires)
+		}
+		return rows.Err()
+	}))
+	return all.String()
+}

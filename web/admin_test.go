@@ -1,0 +1,208 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/audit"
+	"github.com/sekisho-mail/sekisho/web/dextest"
+)
+
+func TestAdministratorsListShowsEnvelopesAndNoSubjects(t *testing.T) {
+	h := newHouse(t)
+	h.submit("alice@corp.example", "ひみつの件名", "x@hold.example")
+	h.submit("bob@corp.example", "もう一つの件名", "y@wait.example")
+	all := h.get(h.as("admin"), "/admin").is(t, 200)
+	all.has(t, "佐藤 花子", "x@hold.example", "個人番号と思われる番号が2件", "保留", "y@wait.example")
+	all.lacks(t, "ひみつの件名", "もう一つの件名", "9832-****")
+	held := h.get(h.as("admin"), "/admin?state=held").is(t, 200)
+	held.has(t, "x@hold.example")
+	held.lacks(t, "y@wait.example")
+	of := h.get(h.as("admin"), "/admin?person="+url.QueryEscape("a.sato@corp.example")).is(t, 200) // an alias is the person
+	of.has(t, "x@hold.example")
+	of.lacks(t, "y@wait.example")
+	looks := h.get(h.as("auditor"), "/admin").is(t, 200)
+	looks.lacks(t, "/admin/bulk\" >", `name="verb"`, "/admin/pause")
+}
+
+func TestListsPageByKeyAndKeepTheirFilters(t *testing.T) {
+	h := newHouse(t)
+	for range mailsOnAPage + 2 {
+		h.submit("alice@corp.example", "件名", "y@wait.example")
+	}
+	first := h.get(h.as("alice"), "/?show=open").is(t, 200)
+	if n := strings.Count(first.body, `class="mail-title"`); n != mailsOnAPage {
+		t.Errorf("%d rows", n)
+	}
+	_, rest, ok := strings.Cut(first.body, `href="?after=`)
+	next, _, _ := strings.Cut(rest, `"`)
+	if !ok || !strings.Contains(next, "&amp;show=open") {
+		t.Fatalf("no next page: %q", next)
+	}
+	second := h.get(h.as("alice"), "/?after="+strings.ReplaceAll(next, "&amp;", "&")).is(t, 200)
+	if n := strings.Count(second.body, `class="mail-title"`); n != 2 {
+		t.Errorf("%d rows on the second page", n)
+	}
+	for _, odd := range []string{"x", "1.", "99999999999999999999999.x", "-1.00000000000000000000000000"} {
+		h.get(h.as("alice"), "/?after="+odd).is(t, 200)
+	}
+}
+
+func TestBulkGivesAResultForEachAndOneFailureStopsNothing(t *testing.T) {
+	h := newHouse(t)
+	a := h.submit("alice@corp.example", "件名", "y@wait.example")
+	gone := h.submit("alice@corp.example", "件名", "now@other.example")
+	b := h.submit("bob@corp.example", "件名", "x@hold.example")
+	h.becomes(gone.ID, holdqueue.Sent)
+	missing := strings.Repeat("0", 26)
+	form := []string{"verb", "cancel", "message", a.ID, "message", gone.ID, "message", missing, "message", b.ID}
+	h.post(h.as("admin"), "/admin/bulk", form...).is(t, 400).has(t, "理由を入力してください")
+	page := h.post(h.as("admin"), "/admin/bulk", append(form, "reason", "誤配信のおそれ")...).is(t, 200)
+	page.has(t, "4 件の結果", "1 宛先を取消", "に送信済みです", "見つかりません")
+	h.becomes(a.ID, holdqueue.Cancelled)
+	h.becomes(b.ID, holdqueue.Cancelled)
+	entries, _, err := h.audit.List(t.Context(), audit.Filter{Action: "bulk_cancel"}, audit.Page{})
+	must(t, err)
+	if len(entries) != 1 || entries[0].Detail["reason"] != "誤配信のおそれ" {
+		t.Errorf("log: %+v", entries)
+	}
+	h.post(h.as("admin"), "/admin/bulk", "verb", "explode", "message", a.ID, "reason", "x").is(t, 400)
+}
+
+func TestCancelAllTakesOnePersonsWaitingMail(t *testing.T) {
+	h := newHouse(t)
+	a := h.submit("alice@corp.example", "件名", "y@wait.example")
+	b := h.submit("alice@corp.example", "件名", "x@hold.example")
+	other := h.submit("bob@corp.example", "件名", "y@wait.example")
+	h.post(h.as("admin"), "/admin/cancel-all", "person", "alice@corp.example").is(t, 400)
+	h.post(h.as("admin"), "/admin/cancel-all", "person", "alice@corp.example", "reason", "乗っ取り").is(t, 200).has(t, "2 件の結果")
+	h.becomes(a.ID, holdqueue.Cancelled)
+	h.becomes(b.ID, holdqueue.Cancelled)
+	h.becomes(other.ID, holdqueue.Delayed)
+}
+
+func TestPauseShowsItsBannerToEverybodyAndHoldsTheMail(t *testing.T) {
+	h := newHouse(t)
+	h.post(h.as("admin"), "/admin/pause", "reason", "障害の調査").is(t, 200).has(t, "送信を一時停止しました", "再開する")
+	h.get(h.as("alice"), "/").has(t, "送信を一時停止しています", "障害の調査")
+	m := h.submit("alice@corp.example", "件名", "y@wait.example")
+	h.advance(time.Hour)
+	h.becomes(m.ID, holdqueue.Delayed)
+	h.post(h.as("admin"), "/admin/resume").is(t, 200).lacks(t, "送信を一時停止しています（")
+	h.becomes(m.ID, holdqueue.Sent)
+}
+
+func TestReportSaysWhatWouldHaveBeenHeld(t *testing.T) {
+	h := newHouse(t)
+	h.submit("alice@corp.example", "件名", "z@observed.example")
+	h.submit("alice@corp.example", "件名", "y@wait.example")
+	h.get(h.as("auditor"), "/report?days=1").is(t, 200).has(t, "2 messages", "1 of them only observed", "my-number", "田中 部長", "1.0")
+}
+
+func TestAuditLogIsFiltered(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "件名", "y@wait.example")
+	h.post(h.as("alice"), "/messages/"+m.ID+"/cancel")
+	page := h.get(h.as("admin"), "/audit?actor=Alice@corp.example&action=cancelled").is(t, 200)
+	page.has(t, "取消", m.ID, "person:alice@corp.example")
+	page.lacks(t, "サインイン<br>")
+	h.get(h.as("admin"), "/audit?after=nonsense").is(t, 400)
+	h.get(h.as("admin"), "/audit?from=2999-01-01").is(t, 200).has(t, "該当する記録はありません")
+}
+
+func TestUnbindingAsksAReasonAndEndsTheSession(t *testing.T) {
+	h := newHouse(t)
+	alice := h.as("alice")
+	page := h.get(h.as("admin"), "/people").is(t, 200)
+	page.has(t, "佐藤 花子", "結び付けを解除する")
+	ids, err := h.gate.Identities(t.Context(), "", 10)
+	must(t, err)
+	for _, id := range ids {
+		if id.Person == "alice@corp.example" {
+			h.post(h.as("admin"), "/people/"+id.ID+"/unbind").is(t, 400)
+			h.post(h.as("admin"), "/people/"+id.ID+"/unbind", "reason", "機種変更").is(t, 200).has(t, "結び付けを解除しました")
+		}
+	}
+	alice.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if a := h.get(alice, "/"); a.code != http.StatusSeeOther {
+		t.Errorf("the old session still opens pages: %d", a.code)
+	}
+}
+
+func TestHealthAndReadiness(t *testing.T) {
+	h := newHouse(t)
+	b := dextest.Browser(t)
+	h.get(b, "/healthz").is(t, 200)
+	h.get(b, "/readyz").is(t, 200)
+	down := errors.New("disk full at /var/lib/secret")
+	h.ready.Store(&down)
+	h.get(b, "/readyz").is(t, 503).lacks(t, "secret")
+	h.get(b, "/healthz").is(t, 200)
+}
+
+func TestRefusedPeopleGetAPageThatHelps(t *testing.T) {
+	h := newHouse(t)
+	b := dextest.Browser(t)
+	res, body := shared.dex.SignIn(t, b, shared.staff.URL+"/requests", "stranger@corp.example")
+	if res.StatusCode != http.StatusForbidden || !strings.Contains(body, "stranger@corp.example は、このシステムの名簿にありません") {
+		t.Errorf("%d\n%s", res.StatusCode, body)
+	}
+	h.get(b, "/login/callback?state=x&code=y").is(t, 400).has(t, "サインインをやり直してください", "/login")
+	h.get(b, "/login/callback?state="+strings.Repeat("x", 43)+"&error=access_denied").is(t, 400)
+}
+
+func TestStrictHeadersStandOnEveryAnswer(t *testing.T) {
+	h := newHouse(t)
+	for _, path := range []string{"/", "/nothing", "/healthz", "/assets/0/style.css", "/c/x", "/api/v1/messages"} {
+		a := h.get(h.as("alice"), path)
+		p := a.header.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"} {
+			if !strings.Contains(p, want) {
+				t.Errorf("%s: policy lacks %s", path, want)
+			}
+		}
+		if strings.Contains(p, "unsafe") || a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Referrer-Policy") != "same-origin" {
+			t.Errorf("%s: %v", path, a.header)
+		}
+		if !strings.HasPrefix(path, "/assets") && a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be kept: %s", path, a.header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestPageViewsWriteNothing(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "件名", "x@hold.example")
+	alice, manager := h.as("alice"), h.as("manager")
+	before := h.sessions()
+	for range 3 {
+		h.get(alice, "/").is(t, 200)
+		h.get(alice, "/messages/"+m.ID).is(t, 200)
+		h.get(manager, "/requests/"+string(h.question(m.ID).ID)).is(t, 200)
+	}
+	if h.sessions() != before {
+		t.Error("looking at pages wrote a session")
+	}
+	h.advance(10 * time.Minute) // the last use of a session is noted now and then
+	h.get(alice, "/").is(t, 200)
+	noted := h.sessions()
+	h.get(alice, "/").is(t, 200)
+	if noted == before || h.sessions() != noted {
+		t.Error("the last use is noted never, or each time")
+	}
+}
+
+func TestSessionsEndWhenIdleAndInAnyCase(t *testing.T) {
+	h := newHouse(t)
+	alice := h.as("alice")
+	alice.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	h.advance(3 * time.Hour)
+	h.get(alice, "/").is(t, 200)
+	h.advance(5 * time.Hour)
+	h.get(alice, "/").is(t, http.StatusSeeOther)
+}
