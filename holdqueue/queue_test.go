@@ -565,8 +565,15 @@ func TestNothingDueLeavesAtOnceAfterARestart(t *testing.T) {
 		h.halt()
 		h.advance(24 * time.Hour) // the machine was off
 		h.reopen()
+		h.Inspect = func(_ context.Context, m *Message, b Body) (Inspection, error) { return sendAll(m, 5*time.Minute), nil }
 		h.run()
 		h.eventually("the start", h.started)
+		asked := h.submit("S: now\r\n\r\n", "a@o.example")
+		h.becomes(asked, "delayed")
+		if _, err := h.SendNow(t.Context(), asked, nil, "person:alice@corp.example"); err != nil {
+			t.Fatal(err)
+		}
+		h.becomes(asked, "sent")
 		h.advance(59 * time.Second)
 		time.Sleep(100 * time.Millisecond)
 		if s := h.state(id); s != "delayed" {

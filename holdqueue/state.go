@@ -154,7 +154,8 @@ func (r *Recipient) Cancel(why Reason, at time.Time) error {
 func (r *Recipient) SendNow(at time.Time) error {
 	switch r.State {
 	case Delayed:
-		r.ReleaseAt, r.Stopped = at, false
+		// No delay any more, not even the moment that people get after a start: somebody has just looked.
+		r.ReleaseAt, r.Delay, r.Stopped = at, 0, false
 	case Deferred:
 		r.NextTryAt = at
 	default:

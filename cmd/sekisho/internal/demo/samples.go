@@ -28,7 +28,7 @@ type File struct {
 
 // Samples tell the stories of the product. All names and numbers are made up for this purpose.
 func Samples() []Sample {
-	roster := sheet([][]string{{"会員番号", "氏名", "個人番号"}, {"A-001", "見本 太郎", "123456789018"}, {"A-002", "見本 次郎", "987654321093"}})
+	roster := sheet([][]string{{"会員番号", "氏名", "個人番号"}, {"A-001", "青木 一郎", "481209365179"}, {"A-002", "小林 恵", "305792640180"}})
 	quote := File{"見積書.txt", "text/plain; charset=UTF-8", []byte("御見積書\r\n\r\n合計 1,280,000円（税込）\r\n")}
 	return []Sample{
 		{From: "alice", To: "bob@corp.example", Subject: "明日の会議の資料について", Text: "佐藤です。\n明日の会議は10時からです。よろしくお願いします。\n"},
@@ -38,10 +38,10 @@ func Samples() []Sample {
 		{From: "alice", To: "suzuki@partner.example", Subject: "会員名簿の件", Text: "鈴木様\n\n会員名簿をお送りします。\n", Files: []File{{"名簿.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", roster}}},
 		{From: "bob", To: many("member", 12), Subject: "キャンペーンのご案内", Text: "お客様各位\n\nキャンペーンを始めました。\n"},
 		{From: "bob", To: "suzuki@partner.example", Subject: "資料（パスワード付き）", Text: "資料をお送りします。パスワードは別のメールでお送りします。\n", Files: []File{{"資料.zip", "application/zip", lockedZIP()}}},
-		{From: "alice", To: "yamada@customer.example", Subject: "登録内容のご確認", Text: "山田様\n\nご登録の個人番号は 1234 5678 9018 です。\n", Then: "approve"},
-		{From: "bob", To: "sato@other.example", Subject: "手続きの書類", Text: "マイナンバー: 123456789018\n", Then: "reject"},
+		{From: "alice", To: "yamada@customer.example", Subject: "登録内容のご確認", Text: "山田様\n\nご登録の個人番号は 7193 0485 2660 です。\n", Then: "approve"},
+		{From: "bob", To: "sato@other.example", Subject: "手続きの書類", Text: "マイナンバー: 481209365179\n", Then: "reject"},
 		{From: "alice", To: "sato@other.example", Subject: "宛先を間違えたメール", Text: "これは取り消すメールです。\n", Then: "cancel"},
-		{From: "bob", To: "sato@other.example", Subject: "確認されなかったメール", Text: "個人番号：987654321093\n", Then: "expire"},
+		{From: "bob", To: "sato@other.example", Subject: "確認されなかったメール", Text: "個人番号：305792640180\n", Then: "expire"},
 		{From: "alice", To: "permfail@closed.example", Subject: "届かない宛先", Text: "この宛先は、もうありません。\n", Then: "send"},
 		{From: "bob", To: "tempfail@busy.example", Subject: "混み合っている宛先", Text: "相手のサーバーが混み合っています。\n", Then: "send"},
 	}
