@@ -46,6 +46,7 @@ type stage struct {
 	certs  demo.Certificates
 	secret string
 
+	host               string // by which browsers reach the demo
 	idp, outbox, relay net.Listener
 	web, portal        string // host:port
 	smtp, smtps        string
@@ -106,10 +107,10 @@ func (s *stage) build() (err error) {
 	if err := os.MkdirAll(filepath.Join(s.dir, "outbox"), 0o700); err != nil {
 		return err
 	}
-	if net.ParseIP(s.cmd.Bind) == nil {
-		return fmt.Errorf("--bind %q is no IP address", s.cmd.Bind)
+	if s.host, err = reachable(s.cmd.Bind); err != nil {
+		return err
 	}
-	if s.certs, err = demo.MakeCertificates(s.dir, s.cmd.Bind); err != nil {
+	if s.certs, err = demo.MakeCertificates(s.dir, s.host); err != nil {
 		return err
 	}
 	s.secret = rand.Text()
@@ -167,10 +168,37 @@ func freeAddress(host string, port int) (string, error) {
 	return l.Addr().String(), nil
 }
 
+// reachable is the address that stands in links: the one bound to, or one of this machine's when it is all of them.
+func reachable(bind string) (string, error) {
+	ip := net.ParseIP(bind)
+	if ip == nil {
+		return "", fmt.Errorf("--bind %q is no IP address", bind)
+	}
+	if !ip.IsUnspecified() {
+		return bind, nil
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", fmt.Errorf("--bind %s: %w", bind, err)
+	}
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
+			return n.IP.String(), nil
+		}
+	}
+	return "127.0.0.1", nil
+}
+
+// seen is a listener's address as browsers and mail programs reach it.
+func (s *stage) seen(listen string) string {
+	_, port, _ := net.SplitHostPort(listen) // our own listeners have one
+	return net.JoinHostPort(s.host, port)
+}
+
 // portalHost is another name than the staff pages have, because cookies know no ports.
 func (s *stage) portalHost() string {
 	_, port, _ := net.SplitHostPort(s.portal)
-	host := s.cmd.Bind
+	host := s.host
 	if host == "127.0.0.1" {
 		host = "localhost"
 	}
@@ -217,7 +245,7 @@ people: {file: people.yaml}
 policy: {file: policy.yaml}
 metrics: {listen: ""}
 log: {format: text, level: info}
-`, filepath.Join(s.dir, "data"), s.web, s.smtp, s.smtps, s.relay.Addr(), s.idp.Addr(), s.web, s.portal, s.portalHost())
+`, filepath.Join(s.dir, "data"), s.seen(s.web), s.smtp, s.smtps, s.relay.Addr(), s.seen(s.idp.Addr().String()), s.web, s.portal, s.portalHost())
 	for name, text := range map[string]string{
 		"sekisho.yaml": config, "people.yaml": people.String(), "policy.yaml": policyText, "oidc.secret": s.secret + "\n",
 	} {
@@ -250,13 +278,13 @@ func (s *stage) log() (*slog.Logger, error) {
 
 // serveSides starts the identity provider and the page of what was delivered.
 func (s *stage) serveSides(ctx context.Context, g *errgroup.Group) error {
-	base := "http://" + s.idp.Addr().String()
+	base := "http://" + s.seen(s.idp.Addr().String())
 	provider := &demo.Provider{Issuer: base, ClientID: "sekisho", ClientSecret: s.secret, People: s.people,
-		Redirect: "http://" + s.web + "/login/callback"}
+		Redirect: "http://" + s.seen(s.web) + "/login/callback"}
 	if err := provider.Start(); err != nil {
 		return err
 	}
-	outbox := &demo.Outbox{Dir: filepath.Join(s.dir, "outbox"), Internal: "corp.example", Staff: "http://" + s.web}
+	outbox := &demo.Outbox{Dir: filepath.Join(s.dir, "outbox"), Internal: "corp.example", Staff: "http://" + s.seen(s.web)}
 	for l, handler := range map[net.Listener]http.Handler{s.idp: provider.Handler(), s.outbox: outbox.Handler()} {
 		p := &pages{server: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}, listener: l}
 		g.Go(func() error { return p.run(ctx) })
@@ -268,16 +296,17 @@ func (s *stage) serveSides(ctx context.Context, g *errgroup.Group) error {
 func (s *stage) announce(out *Streams) error {
 	if s.cmd.JSON {
 		return json.NewEncoder(out.Out).Encode(map[string]any{
-			"submission": s.smtp, "submission_tls": s.smtps, "web": "http://" + s.web, "portal": "http://" + s.portalHost(),
-			"issuer": "http://" + s.idp.Addr().String(), "outbox": filepath.Join(s.dir, "outbox"), "outbox_url": "http://" + s.outbox.Addr().String(),
-			"ca_file": s.certs.CA, "config": s.config.Path, "delay": s.cmd.Delay.String(), "people": s.people,
+			"submission": s.seen(s.smtp), "submission_tls": s.seen(s.smtps), "web": "http://" + s.seen(s.web), "portal": "http://" + s.portalHost(),
+			"issuer": "http://" + s.seen(s.idp.Addr().String()), "outbox": filepath.Join(s.dir, "outbox"),
+			"outbox_url": "http://" + s.seen(s.outbox.Addr().String()),
+			"ca_file":    s.certs.CA, "config": s.config.Path, "delay": s.cmd.Delay.String(), "people": s.people,
 		})
 	}
 	p := newPaint(out.Out)
 	fmt.Fprintf(out.Out, "\n%s\n\n", p.bold("関所 Sekisho — demo"))
-	fmt.Fprintf(out.Out, "  社員の画面      staff pages      %s\n", p.bold("http://"+s.web))
-	fmt.Fprintf(out.Out, "  届いたメール    delivered mail   %s\n", p.bold("http://"+s.outbox.Addr().String()))
-	fmt.Fprintf(out.Out, "  送信サーバー    submission       %s (STARTTLS), %s (TLS)\n", s.smtp, s.smtps)
+	fmt.Fprintf(out.Out, "  社員の画面      staff pages      %s\n", p.bold("http://"+s.seen(s.web)))
+	fmt.Fprintf(out.Out, "  届いたメール    delivered mail   %s\n", p.bold("http://"+s.seen(s.outbox.Addr().String())))
+	fmt.Fprintf(out.Out, "  送信サーバー    submission       %s (STARTTLS), %s (TLS)\n", s.seen(s.smtp), s.seen(s.smtps))
 	fmt.Fprintf(out.Out, "  CA証明書        CA certificate   %s\n", s.certs.CA)
 	fmt.Fprintf(out.Out, "  設定・データ    files            %s\n\n", s.dir)
 	for _, who := range s.people {
@@ -293,7 +322,7 @@ func (s *stage) announce(out *Streams) error {
           --mail-from alice@corp.example --mail-rcpt you@outside.example -T mail.eml
 
 Ctrl-C で終わります / ends it.
-`, s.certs.CA, s.smtp, s.people[0].Password)
+`, s.certs.CA, s.seen(s.smtp), s.people[0].Password)
 	return nil
 }
 

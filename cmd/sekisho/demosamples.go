@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/smtp"
 	"os"
 	"slices"
@@ -55,19 +54,15 @@ func (s *stage) person(name string) demo.Person {
 
 func (s *stage) submit(sample demo.Sample, pool *x509.CertPool) error {
 	who := s.person(sample.From)
-	host, _, err := net.SplitHostPort(s.smtp)
-	if err != nil {
-		return err
-	}
-	c, err := smtp.Dial(s.smtp)
+	c, err := smtp.Dial(s.seen(s.smtp))
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.StartTLS(&tls.Config{ServerName: host, RootCAs: pool}); err != nil {
+	if err := c.StartTLS(&tls.Config{ServerName: s.host, RootCAs: pool}); err != nil {
 		return err
 	}
-	if err := c.Auth(smtp.PlainAuth("", who.Email, who.Password, host)); err != nil {
+	if err := c.Auth(smtp.PlainAuth("", who.Email, who.Password, s.host)); err != nil {
 		return err
 	}
 	if err := c.Mail(who.Email); err != nil {
