@@ -21,6 +21,7 @@ func (p *page) account(n *number, own hit) (string, Level) {
 		return "", 0
 	}
 	bank, branch := p.close(kBank, n.start, 80), p.close(kBranch, n.start, 60)
+	branch = branch || bank && strings.Contains(p.s[back(p.s, n.start, 30):n.start], "店") // 〇一八店
 	inTable := p.cellAt(n.start) != nil
 	if inTable {
 		bank, branch = bank || p.tableHas(n.start, kBank), branch || p.tableHas(n.start, kBranch)

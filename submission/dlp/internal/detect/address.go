@@ -131,6 +131,9 @@ func (p *page) blockEnd(i, limit int) int {
 			inDigits = false
 			marks++
 			end = j + n
+		case strings.ContainsRune("条線東西南北", r): // 北1条西2丁目
+			inDigits = false
+			marks++
 		default:
 			return p.validBlock(i, end, marks, groups, r)
 		}
@@ -143,8 +146,11 @@ func (p *page) validBlock(i, end, marks, groups int, next rune) int {
 	if strings.ContainsRune("年月日時円件名人万億個%歳周", next) && next != 0 {
 		return 0
 	}
-	if marks == 0 && (groups != 1 || end-i > 5) {
-		return 0
+	if marks == 0 {
+		before, _ := utf8.DecodeLastRuneInString(p.s[:i])
+		if groups != 1 || end-i > 5 || strings.ContainsRune("のでにはがとも第約計全", before) {
+			return 0 // 横浜市の3施設
+		}
 	}
 	return end
 }
@@ -155,7 +161,7 @@ func (p *page) addAddress(own owned, start, end int, labelled bool) int {
 		return end
 	}
 	level := Medium
-	if marks := strings.Count(value, "-"); !labelled && marks == 0 {
+	if !labelled && !strings.ContainsAny(value, "-条") {
 		level = Low // 東京都港区芝5 may be a shop, a stage of a race, a bus stop
 	}
 	p.add("jp.postal_address", level, value, start, end, maskAddress)
@@ -164,10 +170,21 @@ func (p *page) addAddress(own owned, start, end int, labelled bool) int {
 
 // compactAddress makes equal what people write in different ways.
 func compactAddress(s string) string {
-	r := strings.NewReplacer(" ", "", "\n", "", "丁目", "-", "番地の", "-", "番地", "-", "番", "-", "号", "", "の", "-", "一", "1", "二", "2", "三", "3",
+	r := strings.NewReplacer(" ", "", "\n", "", "丁目", "-", "番地の", "-", "番地", "-", "番", "-", "号", "", "一", "1", "二", "2", "三", "3",
 		"四", "4", "五", "5", "六", "6", "七", "7", "八", "8", "九", "9", "ヶ", "ケ", "が", "ケ")
-	return strings.TrimSuffix(r.Replace(s), "-")
+	return strings.TrimSuffix(betweenDigits.Replace(r.Replace(s)), "-")
 }
+
+// betweenDigits: 1の2 and 1ノ2 are 1-2; a の elsewhere belongs to the name.
+var betweenDigits = func() *strings.Replacer {
+	var pairs []string
+	for _, sep := range []string{"の", "ノ"} {
+		for d := '0'; d <= '9'; d++ {
+			pairs = append(pairs, string(d)+sep, string(d)+"-")
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}()
 
 // findPostalCodes reads 〒123-4567 followed by an address without prefecture.
 func (p *page) findPostalCodes(own owned, _ int) {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // findBirthDates reports dates that a label or a column calls a date of birth.
@@ -19,6 +20,7 @@ func (p *page) findBirthDates() {
 		}
 		last = h.end
 	}
+	p.bornMarks()
 	for _, c := range p.cells {
 		if (c.head == kBirth || c.left == kBirth) && c.label == kNone {
 			p.birthCell(c)
@@ -54,6 +56,32 @@ func (p *page) birthBefore(h hit, floor int) {
 				p.addBirth(d, at, at+n)
 			}
 			at += n - 1
+		}
+	}
+}
+
+// bornMarks reads (昭和60年3月15日生) and 1985.3.15生, where 生 ends the word.
+func (p *page) bornMarks() {
+	for at := 0; ; {
+		i := strings.Index(p.s[at:], "生")
+		if i < 0 {
+			return
+		}
+		mark := at + i
+		at = mark + len("生")
+		before, _ := utf8.DecodeLastRuneInString(p.s[:mark])
+		after, _ := utf8.DecodeRuneInString(p.s[at:])
+		if before != '日' && (before < '0' || before > '9') || after >= 0x3041 && after < 0xA000 {
+			continue
+		}
+		from := max(0, mark-40)
+		for j := from; j < mark; j++ {
+			if d, n := dateAt(p.s[j:], j > 0 && alnum(p.s[j-1])); n > 0 {
+				if j+n == mark && p.bornThen(d) {
+					p.addBirth(d, j, j+n)
+				}
+				j += n - 1
+			}
 		}
 	}
 }

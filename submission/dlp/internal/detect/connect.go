@@ -66,9 +66,9 @@ func word(s string) int {
 var genericEnds = []string{"番号", "コード", "ナンバー", "id", "no", "no.", "№", "number", "code", "ref", "key", "キー", "管番", "品番", "型番"}
 
 // genericLabel finds a label that only its ending gives away (会員番号, Batch No.)
-// directly before a value, and returns where it ends. 番号 by itself names
-// nothing.
-func genericLabel(before string) (int, bool) {
+// directly before a value, and returns where its stem and it end. 番号 by itself
+// names nothing.
+func genericLabel(before string) (stem, end int, ok bool) {
 	offset := max(0, len(before)-maxGap)
 	before = before[offset:]
 	trimmed := strings.TrimRightFunc(before, func(r rune) bool {
@@ -78,18 +78,21 @@ func genericLabel(before string) (int, bool) {
 	for _, particle := range []string{"は", "が", "is", "の"} {
 		trimmed = strings.TrimRight(strings.TrimSuffix(trimmed, particle), " ")
 	}
-	for _, end := range genericEnds {
-		n := len(trimmed) - len(end)
-		if n <= 0 || !strings.EqualFold(trimmed[n:], end) {
+	if strings.HasSuffix(before, "=") && trimmed != "" && letter(trimmed[len(trimmed)-1]) {
+		return offset + len(trimmed), offset + len(trimmed), true // session=...
+	}
+	for _, suffix := range genericEnds {
+		n := len(trimmed) - len(suffix)
+		if n <= 0 || !strings.EqualFold(trimmed[n:], suffix) {
 			continue
 		}
 		r, _ := utf8.DecodeLastRuneInString(trimmed[:n])
-		if letter(end[0]) && letter(trimmed[n-1]) || neutral(trimmed[:n], r) {
-			return 0, false
+		if letter(suffix[0]) && letter(trimmed[n-1]) || neutral(trimmed[:n], r) {
+			return 0, 0, false
 		}
-		return offset + len(trimmed), true
+		return offset + len(strings.TrimRight(trimmed[:n], " ")), offset + len(trimmed), true
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 // neutral says that what stands before 番号 does not say which number.

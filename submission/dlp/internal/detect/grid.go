@@ -92,7 +92,7 @@ func (p *page) cellLabel(start, end int) kind {
 	if short, ok := shortHeads[text]; ok {
 		return short
 	}
-	if _, ok := genericLabel(p.s[start:end]); ok {
+	if _, _, ok := genericLabel(p.s[start:end]); ok {
 		return kOther
 	}
 	return kNone
@@ -123,7 +123,7 @@ const (
 // gridOf finds tables that people paste into plain text: lines that a tab, |,
 // comma or semicolon divides into the same number of columns.
 func gridOf(s string) []Cell {
-	if !strings.ContainsAny(s, "\t|,;") {
+	if !strings.ContainsAny(s, "\t|,;") && !strings.Contains(s, "  ") && !strings.Contains(s, "\u3000\u3000") {
 		return nil
 	}
 	var out []Cell
@@ -172,11 +172,48 @@ func divide(line string) (byte, int) {
 		}
 		return sep, n
 	}
+	if n := len(fields(line)); n >= minColumns && n <= maxColumns {
+		return ' ', n
+	}
 	return 0, 0
+}
+
+// fields are the columns of a line that two or more spaces divide, as ranges.
+func fields(line string) [][2]int {
+	var out [][2]int
+	start, gap := -1, 0
+	end := 0
+	for i, r := range line {
+		if r == ' ' || r == '\u3000' {
+			gap++
+			continue
+		}
+		if start >= 0 && gap >= 2 {
+			out = append(out, [2]int{start, end})
+			start = -1
+		}
+		if start < 0 {
+			start = i
+		}
+		gap = 0
+		_, size := utf8.DecodeRuneInString(line[i:])
+		end = i + size
+	}
+	if start >= 0 {
+		out = append(out, [2]int{start, end})
+	}
+	return out
 }
 
 func appendRow(out []Cell, line string, at int, sep byte, table, row int) []Cell {
 	col := 0
+	if sep == ' ' {
+		for _, f := range fields(line) {
+			out = append(out, Cell{Start: at + f[0], End: at + f[1], Table: table, Row: row, Col: col})
+			col++
+		}
+		return out
+	}
 	for {
 		end := strings.IndexByte(line, sep)
 		if end < 0 {

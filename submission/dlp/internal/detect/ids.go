@@ -59,6 +59,9 @@ func (p *page) inherit(i int) hit {
 		if before.end > n.start || len(before.digits) != len(n.digits) || p.owners[j].kind == kNone {
 			continue
 		}
+		if p.cellAt(before.start) != p.cellAt(n.start) {
+			return hit{}
+		}
 		gap := p.s[before.end:n.start]
 		if len(gap) <= 16 && strings.Trim(gap, " \t\r\n,、,;/・&|-*•") == "" || gap == "と" || gap == "及び" || gap == "および" {
 			return p.owners[j]

@@ -54,7 +54,7 @@ func labelWords() map[kind]string {
 			residence card,residence card number,residence card no,zairyu card,resident card number`,
 		kInsurer: `保険者番号,保険者no,保険者no.,insurer number`,
 		kInsured: `被保険者番号,被保険者証番号,健康保険証,健康保険,健康保険被保険者番号,健康保険被保険者証,保険証,保険証番号,保険証記号番号,健保番号,被保険者記号,
-			保険証の記号番号,被保険者記号番号,被保険者証記号番号,被保険者証記号・番号,国民健康保険,後期高齢者医療,介護保険,介護保険被保険者番号,被保険者整理番号,
+			保険証の記号番号,被保険者記号番号,被保険者証記号番号,被保険者証記号・番号,被保険者証,被保険者証の記号番号,被保険者証の記号・番号,被保険者証等記号・番号,保険証の記号・番号,保険証記号・番号,被保険者等記号・番号,資格確認書,資格情報のお知らせ,国民健康保険,後期高齢者医療,介護保険,介護保険被保険者番号,被保険者整理番号,
 			健康保険被保険者整理番号,社会保険番号,組合員証,組合員証番号,health insurance,health insurance number,health insurance no,insurance card number,insured number`,
 		kPension: `基礎年金番号,年金番号,基礎年金,年金手帳,年金手帳番号,厚生年金番号,国民年金番号,年金証書,基礎年金no,pension number,basic pension number,pension no`,
 		kEmployment: `雇用保険,雇用保険番号,雇用保険被保険者番号,雇用保険被保険者証,雇用保険被保険者証番号,雇用保険被保険者no,雇用保険no,雇用保険no.,
@@ -69,7 +69,7 @@ func labelWords() map[kind]string {
 		kDeposit: `普通,当座,貯蓄,(普),(当),(普通),(当座),普),当),ordinary,savings,checking,預金種目,預金種別,口座種別`,
 		kCard: `クレジットカード,クレジットカード番号,クレジット番号,クレカ,クレカ番号,カード番号,カードno,カードno.,カードナンバー,デビットカード,デビットカード番号,プリペイドカード番号,
 			法人カード,カード情報,credit card,creditcard,credit-card,credit_card,credit card number,card number,card no,card no.,cardnumber,card_number,card num,card #,cc number,ccnum,
-			debit card,debit card number,visa card,mastercard number,カード,pan,primary account number`,
+			debit card,debit card number,visa card,card,cards,mastercard number,カード,pan,primary account number`,
 		kCardHint: `visa,mastercard,master card,マスターカード,jcb,american express,amex,アメックス,ダイナース,diners,discover card,銀聯,unionpay,セキュリティコード,cvv,cvc,cvv2,
 			カード名義,カード有効期限,valid thru,good thru,expiration date,exp date,expiry date,cardholder,card holder,名義人,有効期限,イシュア`,
 		kPhone: `電話,電話番号,tel,tel.,携帯,携帯電話,携帯番号,携帯電話番号,固定電話,自宅電話,自宅電話番号,勤務先電話,勤務先電話番号,連絡先,緊急連絡先,連絡先電話番号,直通,代表,fax,fax.,
@@ -97,7 +97,8 @@ func labelWords() map[kind]string {
 
 // otherWords name numbers that are none of ours. Everything else that ends in
 // 番号, コード, No. or ID is taken for one as well, see genericLabel.
-const otherWords = `受付番号,受付no,注文番号,ご注文番号,オーダー番号,注文no,発注番号,発注no,受注番号,受注no,伝票番号,お問い合わせ伝票番号,送り状番号,送り状no,追跡番号,荷物番号,配送番号,
+const otherWords = `受付番号,受付no,送り状,伝票,宅配便,追跡,会員カード番号,メンバーズカード番号,ポイントカード番号,キャッシュカード番号,ギフトカード番号,図書カード番号,icカード番号,社員カード番号,
+	診察カード番号,カードキー番号,カードキー,simカード番号,注文番号,ご注文番号,オーダー番号,注文no,発注番号,発注no,受注番号,受注no,伝票番号,お問い合わせ伝票番号,送り状番号,送り状no,追跡番号,荷物番号,配送番号,
 	問い合わせ番号,問合せ番号,お問い合わせ番号,お問合せ番号,管理番号,整理番号,照会番号,確認番号,予約番号,契約番号,証券番号,請求番号,請求書番号,請求書no,見積番号,見積書番号,見積no,納品書番号,
 	領収書番号,会員番号,会員no,会員カード,ポイントカード,ポイント番号,社員番号,社員no,職員番号,従業員番号,学籍番号,受験番号,患者番号,診察券番号,診察券,顧客番号,お客様番号,お客さま番号,
 	製造番号,製品番号,シリアル番号,シリアル,シリアルno,型番,品番,型式,部品番号,商品番号,商品コード,janコード,jan,ean,isbn,issn,バーコード,ロット番号,ロット,資産番号,機器番号,

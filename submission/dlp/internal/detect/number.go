@@ -142,7 +142,7 @@ func numbers(s string, chain []group) []number {
 	var out []number
 	add := func(from, to int, sep byte) {
 		n := number{start: chain[from].start, end: chain[to-1].end, groups: chain[from:to], sep: sep,
-			whole: from == 0 && to == len(chain)}
+			whole: from == 0 && to == len(chain) || apart(s, chain, from, to, sep)}
 		for _, g := range n.groups {
 			n.digits += s[g.start:g.end]
 		}
@@ -176,6 +176,16 @@ func numbers(s string, chain []group) []number {
 		mixed(chain, add)
 	}
 	return out
+}
+
+// apart says that a run stands by itself though other digits are near: they are
+// set off by spaces, and it holds together by a closer separator or is long.
+func apart(s string, chain []group, from, to int, sep byte) bool {
+	if sep == ' ' || sep == 0 && chain[from].size() < 9 {
+		return false
+	}
+	return (from == 0 || link(s, chain[from-1].end, chain[from].start) == ' ') &&
+		(to == len(chain) || link(s, chain[to-1].end, chain[to].start) == ' ')
 }
 
 // mixed adds the chain as one number whatever its separators: (03) 1234-5678.

@@ -39,6 +39,9 @@ func (p *page) ownLabel(start, end int) hit {
 		floor = c.start
 	}
 	if h, ok := p.labelBefore(start, floor); ok {
+		if h.kind == kInsured && p.close(kEmployment, h.start, 10) {
+			h.kind = kEmployment // 雇用保険の被保険者番号
+		}
 		return h
 	}
 	if c != nil {
@@ -72,11 +75,23 @@ func (p *page) labelBefore(start, floor int) (hit, bool) {
 			best = h
 		}
 	}
-	other, ok := genericLabel(p.s[floor:start])
-	if other += floor; ok && other > best.end && (best.kind == kNone || word(strings.TrimSpace(p.s[best.end:other])) == 0) {
+	stem, other, ok := genericLabel(p.s[floor:start])
+	other += floor
+	if ok && other > best.end && (best.kind == kNone || word(strings.TrimSpace(p.s[best.end:other])) == 0) && !p.hints(floor+stem) {
 		return hit{other, other, entry{kind: kOther}}, true
 	}
 	return best, best.kind != kNone
+}
+
+// hints says whether a word that names nothing by itself ends at at: JCB in
+// JCB 番号.
+func (p *page) hints(at int) bool {
+	for i := p.endingBy(at) - 1; i >= 0 && p.hits[i].end == at; i-- {
+		if k := p.hits[i].kind; k != kNone && k != kOther {
+			return true
+		}
+	}
+	return false
 }
 
 // labelAfter reads 1234-5678-9018（個人番号）.

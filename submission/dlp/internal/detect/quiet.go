@@ -80,7 +80,7 @@ func replyBegins(s string, lines []line, i int) bool {
 	if strings.HasPrefix(text, "--") || strings.HasPrefix(text, "__") {
 		bare := strings.Trim(low, "-_ ")
 		switch bare {
-		case "original message", "元のメッセージ", "original appointment", "返信元メッセージ":
+		case "original message", "元のメッセージ", "元のメール", "オリジナルメッセージ", "original appointment", "返信元メッセージ", "返信元メール":
 			return true
 		case "":
 			return strings.HasPrefix(text, "____") && headerBlock(s, lines, i+1)
