@@ -248,6 +248,7 @@ log: {format: text, level: info}
 `, filepath.Join(s.dir, "data"), s.seen(s.web), s.smtp, s.smtps, s.relay.Addr(), s.seen(s.idp.Addr().String()), s.web, s.portal, s.portalHost())
 	for name, text := range map[string]string{
 		"sekisho.yaml": config, "people.yaml": people.String(), "policy.yaml": policyText, "oidc.secret": s.secret + "\n",
+		"mail.eml": "From: alice@corp.example\nTo: you@outside.example\nSubject: Hello from the demo\n\nThis is my first mail through Sekisho.\n",
 	} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			return err
@@ -319,10 +320,10 @@ func (s *stage) announce(out *Streams) error {
   3. 届いたメールのリンクから、添付をダウンロードする。 Open the delivered mail and download its attachment.
      自分で送る / send your own:
      curl --ssl-reqd --cacert %s smtp://%s -u alice@corp.example:%s \
-          --mail-from alice@corp.example --mail-rcpt you@outside.example -T mail.eml
+          --mail-from alice@corp.example --mail-rcpt you@outside.example -T %s
 
 Ctrl-C で終わります / ends it.
-`, s.certs.CA, s.seen(s.smtp), s.people[0].Password)
+`, s.certs.CA, s.seen(s.smtp), s.people[0].Password, filepath.Join(s.dir, "mail.eml"))
 	return nil
 }
 
