@@ -36,9 +36,10 @@ test-all: test ## and the slow ones: the MinIO server itself
 
 test-fixtures: tools build ## public mails and documents of FIXTURES=DIR through the whole product
 	@test -n "$(FIXTURES)" || { echo 'make test-fixtures FIXTURES=DIR'; exit 2; }
-	$(GO) test -tags '$(TAGS) fixtures' -timeout 40m -count 1 -v ./tools/fixtures/ -fixtures '$(abspath $(FIXTURES))'
+	$(GO) test -tags '$(TAGS) fixtures' -timeout 40m -count 1 -v ./tools/fixtures/ -fixtures '$(abspath $(FIXTURES))' -binary $(CURDIR)/bin/sekisho
 
-bench: tools build ## the benchmark table
+bench: tools build ## benchmark tables: accepting beside Postfix, then every package's own
+	$(GO) test -tags '$(TAGS) bench' -timeout 30m -count 1 -v -run . ./tools/bench/ -binary $(CURDIR)/bin/sekisho
 	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## every fuzz target for FUZZTIME each
