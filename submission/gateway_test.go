@@ -97,6 +97,42 @@ func TestGatewaySendersAreThoseOfTheSource(t *testing.T) {
 	}
 }
 
+// A gateway shows whose mail it is in the header only, and one answer to DATA speaks for all recipients: a mail that
+// somebody may have is taken, and inspection returns it for the others.
+func TestRecipientsRefusedForThePersonBehindAGateway(t *testing.T) {
+	r := serve(t, with(exchange()), func(o *Options) {
+		o.RefuseRecipient = func(person mailaddr.Address, source string, to mailaddr.Address) string {
+			if to == "nobody@rival.example" || person == alice && source == "exo" && to.Domain() == "rival.example" {
+				return strings.Repeat("so long a reason ", 40)
+			}
+			return ""
+		}
+	})
+	text := "X-Sekisho-Source: " + sourceSecret + "\r\n" + mailFrom("From: alice@corp.example")
+	send := func(want string, to ...string) string {
+		c := r.gateway()
+		c.do("EHLO mx1.cloud.example", "250")
+		c.do("MAIL FROM:<alice@corp.example>", "250")
+		c.do("RCPT TO:<nobody@rival.example>", "550 5.7.1")
+		for _, a := range to {
+			c.do("RCPT TO:<"+a+">", "250")
+		}
+		c.do("DATA", "354")
+		return c.do(stuff(text)+".", want)
+	}
+	got := send("550 5.7.1", "a@rival.example", "b@rival.example")
+	if !strings.Contains(got, "Mail to a@rival.example is not allowed: so long a reason") || len(got) > 512 {
+		t.Errorf("%d octets: %s", len(got), got)
+	}
+	if n := len(r.shelf.all()); n != 0 {
+		t.Errorf("%d stored", n)
+	}
+	send("250", "a@rival.example", "b@other.example")
+	if got := r.shelf.only(t).Recipients; len(got) != 2 {
+		t.Errorf("recipients %v", got)
+	}
+}
+
 func TestStrangersAreRefusedAtMail(t *testing.T) {
 	far := printers()
 	far.Networks = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/28")}

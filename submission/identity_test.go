@@ -103,8 +103,8 @@ func TestUserWithoutAPeopleEntryHasOneAddress(t *testing.T) {
 func TestRecipientRules(t *testing.T) {
 	r := serve(t, func(o *Options) {
 		o.Limits.Recipients = 3
-		o.RefuseRecipient = func(person, to mailaddr.Address) string {
-			if person == alice && to.Domain() == "rival.example" {
+		o.RefuseRecipient = func(person mailaddr.Address, source string, to mailaddr.Address) string {
+			if person == alice && source == "" && to.Domain() == "rival.example" {
 				return "the company does\r\nnot write to them"
 			}
 			return ""
@@ -113,7 +113,7 @@ func TestRecipientRules(t *testing.T) {
 	c := r.signed("alice@corp.example")
 	c.begin("b@other.example", "b@OTHER.example", "c@other.example")
 	got := c.do("RCPT TO:<x@rival.example>", "550 5.7.1")
-	if !strings.Contains(got, "x@rival.example") {
+	if !strings.Contains(got, "Mail to x@rival.example is not allowed: the company does  not write to them") {
 		t.Error(got)
 	}
 	c.do("RCPT TO:<d@other.example>", "250")

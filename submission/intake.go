@@ -117,18 +117,24 @@ func (s *session) envelope(tx *transaction, h *header) *holdqueue.Envelope {
 	}
 }
 
-// refusedFor asks about the recipients again when the person has become known.
+// refusedFor asks about the recipients again when the person has become known. The answer to DATA is one for all
+// recipients: where some may have the mail it is taken, and inspection, which asks the same rules, returns the rest.
 func (s *session) refusedFor(env *holdqueue.Envelope) error {
 	refuse := s.w.srv.o.RefuseRecipient
 	if refuse == nil {
 		return nil
 	}
+	var first error
 	for _, r := range env.Recipients {
-		if why := refuse(env.Person, r.Address); why != "" {
-			return recipientRefused(r.Address, why)
+		why := refuse(env.Person, env.Source, r.Address)
+		if why == "" {
+			return nil
+		}
+		if first == nil {
+			first = recipientRefused(r.Address, why)
 		}
 	}
-	return nil
+	return first
 }
 
 // paceKey names who is counted. One owner may answer for many devices, which must not slow each other or the owner.

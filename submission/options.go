@@ -33,9 +33,10 @@ type Options struct {
 
 	// Begin opens the place one mail is written to.
 	Begin func(context.Context) (Draft, error)
-	// RefuseRecipient gives a sentence for the sender when mail to the recipient is refused outright, else "".
-	// nil refuses nobody.
-	RefuseRecipient func(person, recipient mailaddr.Address) string
+	// RefuseRecipient gives a sentence for the sender, in ASCII, when mail to the recipient is refused outright,
+	// else "". On the gateway port it is asked with an empty person and source first, and again when the header has
+	// shown whose mail it is. nil refuses nobody.
+	RefuseRecipient func(person mailaddr.Address, source string, recipient mailaddr.Address) string
 	// Room says why no mail can be stored now (free disk space below the floor, database away); nil when it
 	// can. It is asked at MAIL and must be quick.
 	Room func() error

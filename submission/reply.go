@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -239,8 +240,15 @@ func answer(ctx context.Context, log *slog.Logger, doing string, err error) *smt
 
 func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
 
+// longestWhy bounds a text that came from configuration: a reply line has at most 512 octets (RFC 5321 section
+// 4.5.3.1.5), and the recipient's address may take half of them.
+const longestWhy = 200
+
 // oneLine keeps a text that came from configuration from breaking the reply.
 func oneLine(s string) string {
+	if len(s) > longestWhy {
+		s = strings.ToValidUTF8(s[:longestWhy-3], "") + "..."
+	}
 	b := []byte(s)
 	for i, c := range b {
 		if c < 0x20 || c == 0x7f {

@@ -75,7 +75,7 @@ func (s *session) maySend(a mailaddr.Address) bool {
 func (s *session) Rcpt(_ string, o *smtp.RcptOptions) error {
 	srv, a := s.w.srv, s.w.path
 	if srv.o.RefuseRecipient != nil {
-		if why := srv.o.RefuseRecipient(s.person, a); why != "" {
+		if why := srv.o.RefuseRecipient(s.person, "", a); why != "" {
 			return recipientRefused(a, why)
 		}
 	}

@@ -231,8 +231,9 @@ func (h *house) newSubmission() (*submission.Server, error) {
 	o := submission.Options{
 		Hostname: c.Hostname, Listen: c.Listen, ListenTLS: c.ListenTLS, Gateway: c.Gateway.Listen,
 		People: whose{h.roster}, Keys: h.keys, Room: h.room, ClientInReceived: c.ClientInReceived, Log: h.log.With("part", "submission"), Metrics: h.counts,
-		Limits: submission.Limits{MessageBytes: int64(c.MaxMessageBytes), Recipients: c.MaxRecipients},
-		Begin:  func(ctx context.Context) (submission.Draft, error) { return h.queue.Begin(ctx) },
+		Limits:          submission.Limits{MessageBytes: int64(c.MaxMessageBytes), Recipients: c.MaxRecipients},
+		RefuseRecipient: h.refuseRecipient,
+		Begin:           func(ctx context.Context) (submission.Draft, error) { return h.queue.Begin(ctx) },
 	}
 	// A service without its users file takes mail from gateways, and from people as soon as the file is there.
 	users, err := submission.AwaitUsers(c.Auth.UsersFile, o.Log)

@@ -20,7 +20,7 @@ func (c *Conditions) compile(r *resolver, path string) []check {
 		checks = append(checks, check{key: "automatic", mail: func(f *Facts) bool { return f.Automatic == want }})
 	}
 	if c.Time != nil {
-		checks = append(checks, check{key: "time", mail: c.Time.matches, explain: c.explainTime})
+		checks = append(checks, check{key: "time", door: atDoor, mail: c.Time.matches, explain: c.explainTime})
 	}
 	return checks
 }
@@ -28,7 +28,7 @@ func (c *Conditions) compile(r *resolver, path string) []check {
 func recipientChecks(r *resolver, path string, side Side, domains, addresses []string, bcc *bool) []check {
 	var checks []check
 	add := func(key string, is func(Recipient) bool) {
-		checks = append(checks, check{key: key, recipient: is})
+		checks = append(checks, check{key: key, door: atDoor, recipient: is})
 	}
 	if side != "" {
 		add("recipients", func(to Recipient) bool { return side.has(to.External) })
@@ -43,7 +43,8 @@ func recipientChecks(r *resolver, path string, side Side, domains, addresses []s
 	}
 	if bcc != nil {
 		want := *bcc
-		add("bcc", func(to Recipient) bool { return to.Bcc == want })
+		// Only the header tells what is Bcc.
+		checks = append(checks, check{key: "bcc", recipient: func(to Recipient) bool { return to.Bcc == want }})
 	}
 	return checks
 }
@@ -63,7 +64,9 @@ func (c *Conditions) anyRecipientCheck(r *resolver, path string) []check {
 
 func (c *Conditions) senderChecks(r *resolver, path string) []check {
 	var checks []check
-	add := func(key string, is func(*Facts) bool) { checks = append(checks, check{key: key, mail: is}) }
+	add := func(key string, is func(*Facts) bool) {
+		checks = append(checks, check{key: key, door: atDoorOf, mail: is})
+	}
 	if len(c.SenderAddresses) > 0 {
 		set := r.targets(path+".sender_addresses", c.SenderAddresses)
 		add("sender_addresses", func(f *Facts) bool { return f.Sender.is(set) })

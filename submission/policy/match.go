@@ -17,7 +17,19 @@ type check struct {
 	// explain tells what a matching mail check saw; nil when it says nothing
 	// worth reading.
 	explain func(*Facts) []Reason
+	// door says when the answer is known, see Refuses.
+	door door
 }
+
+// door is when a condition can be asked: with the mail in hand, already at the
+// door, or there only once the sender is known.
+type door int
+
+const (
+	inside door = iota
+	atDoor
+	atDoorOf
+)
 
 // fired is a rule whose date and conditions on the whole mail hold for one
 // mail; which recipients it acts on is still open. It is made once per mail, so
