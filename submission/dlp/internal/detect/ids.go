@@ -200,25 +200,29 @@ func socialSecurity(d string) bool {
 
 // tryCard: cards are high with a keyword, low by Luhn and brand alone.
 func (p *page) tryCard(n *number, own hit) {
-	if len(n.digits) < 13 || !paymentCard(n.digits) || !cardGroups(n) || p.sampled(n.start) {
+	d := n.digits
+	if len(d) < 12 || !luhn(d) || !issuer(d) && !elderIssuer(d) || !cardGroups(n) || p.sampled(n.start) {
 		return
 	}
-	if testCard(n.digits) && p.close(kTest, n.start, proximity) {
+	if testCard(d) && p.close(kTest, n.start, proximity) {
 		return
 	}
 	level := Low
 	switch {
-	case p.named(kCard, own, n.start, n.end), own.kind == kNone && p.near(kCardHint, n.start, n.end):
+	case p.cardNamed(n, own):
 		level = High
-	case own.kind == kNone && (p.close(kCardHint, n.start, proximity) || p.hintAfter(n.end)):
-		level = High
-	case own.kind != kNone || p.foreign(n) || timeStamp(n.digits):
+	case own.kind != kNone || p.foreign(n) || timeStamp(d) || !issuer(d) || n.kanji:
 		return
 	}
-	if n.kanji && level == Low {
-		return
+	p.add("payment_card", level, d, n.start, n.end, maskDigits)
+}
+
+// cardNamed: a label, a brand or an expiry date says that the number is a card's.
+func (p *page) cardNamed(n *number, own hit) bool {
+	if p.named(kCard, own, n.start, n.end) {
+		return true
 	}
-	p.add("payment_card", level, n.digits, n.start, n.end, maskDigits)
+	return own.kind == kNone && (p.near(kCardHint, n.start, n.end) || p.close(kCardHint, n.start, proximity) || p.hintAfter(n.end))
 }
 
 // hintAfter looks for an expiry date or security code behind the number.

@@ -69,7 +69,7 @@ func labelWords() map[kind]string {
 		kDeposit: `普通,当座,貯蓄,(普),(当),(普通),(当座),普),当),ordinary,savings,checking,預金種目,預金種別,口座種別`,
 		kCard: `クレジットカード,クレジットカード番号,クレジット番号,クレカ,クレカ番号,カード番号,カードno,カードno.,カードナンバー,デビットカード,デビットカード番号,プリペイドカード番号,
 			法人カード,カード情報,credit card,creditcard,credit-card,credit_card,credit card number,card number,card no,card no.,cardnumber,card_number,card num,card #,cc number,ccnum,
-			debit card,debit card number,visa card,card,cards,mastercard number,カード,pan,primary account number`,
+			debit card,debit card number,visa card,card,cards,cc,cc#,mastercard number,カード,pan,primary account number`,
 		kCardHint: `visa,mastercard,master card,マスターカード,jcb,american express,amex,アメックス,ダイナース,diners,discover card,銀聯,unionpay,セキュリティコード,cvv,cvc,cvv2,
 			カード名義,カード有効期限,valid thru,good thru,expiration date,exp date,expiry date,cardholder,card holder,名義人,有効期限,イシュア`,
 		kPhone: `電話,電話番号,tel,tel.,携帯,携帯電話,携帯番号,携帯電話番号,固定電話,自宅電話,自宅電話番号,勤務先電話,勤務先電話番号,連絡先,緊急連絡先,連絡先電話番号,直通,代表,fax,fax.,
