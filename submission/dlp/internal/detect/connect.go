@@ -8,7 +8,7 @@ import (
 
 // connectors may stand between a label and its value.
 var connectors = []string{
-	"番号", "ナンバー", "コード", "です", "(番号)", "は", "が", "の", "も", "を", "に", "欄", "分", "様", "さん", "氏",
+	"記号番号", "記号・番号", "記号", "番号", "ナンバー", "コード", "です", "(番号)", "は", "が", "の", "も", "を", "に", "欄", "分", "様", "さん", "氏",
 	"number", "num", "no", "nr", "is", "are", "was", "of", "the", "following", "as follows", "my", "your", "his", "her", "and",
 	"以下", "下記", "次", "とおり", "通り",
 }
@@ -16,7 +16,7 @@ var connectors = []string{
 // connects says whether gap holds nothing but connectors: punctuation, space, at
 // most two line ends, notes in brackets and the words above.
 func connects(gap string) bool {
-	lines := 0
+	lines, topic := 0, false
 	for gap != "" {
 		r, n := utf8.DecodeRuneInString(gap)
 		if r == '\n' {
@@ -27,6 +27,7 @@ func connects(gap string) bool {
 		switch {
 		case r == '(' || r == '[' || r == '【' || r == '「' || r == '〔':
 			n = max(n, note(gap))
+		case r == '、' && topic: // 個人番号は、...
 		case r == '。' || r == '、' || r == ',' || r == ';' || r == '!':
 			return false
 		case unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.IsSymbol(r):
@@ -35,6 +36,7 @@ func connects(gap string) bool {
 				return false
 			}
 		}
+		topic = r == 'は' || topic && r == ' '
 		gap = gap[n:]
 	}
 	return true

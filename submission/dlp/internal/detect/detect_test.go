@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -329,4 +330,56 @@ func FuzzFind(f *testing.F) {
 			g.Excerpt(h)
 		}
 	})
+}
+
+// TestFormsOfBusinessMail holds texts as people write them, each with all that
+// must be found in it and nothing else: "=> detector:level:value ...".
+func TestFormsOfBusinessMail(t *testing.T) {
+	b, err := os.ReadFile("testdata/forms.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSet(t, Options{Off: func(id string) bool { return id == "jp.corporate_number" }})
+	for _, c := range strings.Split(string(b), "\n%%\n") {
+		text, want, ok := strings.Cut(c, "\n=> ")
+		if !ok {
+			t.Fatalf("no expectation: %q", c)
+		}
+		if got := strings.Join(found(s.Find(Text{Body: text, Mail: true})), " "); got != strings.TrimSpace(want) {
+			t.Errorf("%s\n got %s\nwant %s", text, got, strings.TrimSpace(want))
+		}
+	}
+}
+
+// TestALongThreadCountsNothingOfItsSignatures: ten replies, five people.
+func TestALongThreadCountsNothingOfItsSignatures(t *testing.T) {
+	s := newSet(t, Options{})
+	sign := func(i int) string {
+		return fmt.Sprintf("\n\nよろしくお願いいたします。\n\n==============================\n株式会社会社%d 営業部\n山田 花子\n〒100-000%d 東京都千代田区丸の内%d-1-1\nTEL: 03-3400-12%d0 FAX: 03-3400-12%d1\nMobile: 090-1234-56%d0\n==============================\n", i, i, i, i, i, i)
+	}
+	for _, c := range []struct {
+		name  string
+		reply func(depth, who int) string
+	}{
+		{"Outlook", func(_, who int) string {
+			return fmt.Sprintf("\n-----Original Message-----\nFrom: person%d@other.test\nSent: Wednesday, November 26, 2025 10:30 AM\nTo: a@corp.test\nSubject: RE: x\n\n承知しました。", who) + sign(who)
+		}},
+		{"Gmail", func(depth, who int) string {
+			mark := strings.Repeat("> ", depth)
+			return fmt.Sprintf("\n2025年11月26日(水) 10:30 山田 <person%d@other.test>:\n\n", who) + mark + strings.ReplaceAll("承知しました。"+sign(who), "\n", "\n"+mark)
+		}},
+		{"Outlook in Japanese", func(_, who int) string {
+			return fmt.Sprintf("\n________________________________\n差出人: 山田 <person%d@other.test>\n送信日時: 2025年11月26日 10:30\n宛先: 佐藤\n件名: RE: x\n\n承知しました。", who) + sign(who)
+		}},
+	} {
+		text := "了解しました。資料を確認します。" + sign(9)
+		for i := range 10 {
+			text += c.reply(i+1, i%5)
+		}
+		for _, h := range s.Find(Text{Body: text, Mail: true}).Hits {
+			if h.Detector == "jp.phone" || h.Detector == "jp.postal_address" {
+				t.Errorf("%s: %s counts %q", c.name, h.Detector, h.Value)
+			}
+		}
+	}
 }

@@ -17,16 +17,27 @@ func (p *page) readNumbers() {
 			}
 		}
 	}
-	for _, run := range p.folded.Kanji {
-		p.numbers = append(p.numbers, number{start: run.Start, end: run.End, whole: true, kanji: true,
-			digits: fold.KanjiDigits(p.s[run.Start:run.End]), groups: []group{{run.Start, run.End}}})
-	}
+	p.readKanji()
 	p.owners = make([]hit, len(p.numbers))
 	for i, n := range p.numbers {
 		p.owners[i] = p.ownLabel(n.start, n.end)
 		if p.owners[i].kind == kNone {
 			p.owners[i] = p.inherit(i)
 		}
+	}
+}
+
+// readKanji adds the runs of kanji digits, and what a space or dash divides.
+func (p *page) readKanji() {
+	runs := p.folded.Kanji
+	for i := 0; i < len(runs); i++ {
+		run := runs[i]
+		for i+1 < len(runs) && strings.Trim(p.s[run.End:runs[i+1].Start], " -ー・") == "" && runs[i+1].Start-run.End <= 3 {
+			i++
+			run.End = runs[i].End
+		}
+		p.numbers = append(p.numbers, number{start: run.Start, end: run.End, whole: true, kanji: true,
+			digits: fold.KanjiDigits(p.s[run.Start:run.End]), groups: []group{{run.Start, run.End}}})
 	}
 }
 

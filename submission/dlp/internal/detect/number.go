@@ -97,6 +97,11 @@ func link(s string, a, b int) byte {
 		return gap[0]
 	case " - ", "- ", " -", "--":
 		return '-'
+	case "/": // of dates and prices, but 9832/0567/3214 is neither
+		if quartet(s, a-4, a) && quartet(s, b, b+4) {
+			return '/'
+		}
+		return 0
 	case "(", ")", ") ", " (", ")-", "-(", ") - ":
 		return ')'
 	}
@@ -104,6 +109,14 @@ func link(s string, a, b int) byte {
 		return 0
 	}
 	return wrapped(s, a, gap)
+}
+
+// quartet says that exactly four digits stand at from..to.
+func quartet(s string, from, to int) bool {
+	if from < 0 || to > len(s) || from > 0 && digit(s[from-1]) || to < len(s) && digit(s[to]) {
+		return false
+	}
+	return digits(s[from:to]) == 4
 }
 
 // wrapped says whether a line end in the gap broke one number in two: after a
@@ -116,6 +129,9 @@ func wrapped(s string, a int, gap string) byte {
 	}
 	if dash {
 		return '-'
+	}
+	if b := a + len(gap); gap == "\n" && quartet(s, a-4, a) && quartet(s, b, b+4) && (b+4 == len(s) || s[b+4] == '\n') {
+		return '|' // one group to a line, as in a narrow cell
 	}
 	line := s[strings.LastIndexByte(s[:a], '\n')+1 : a]
 	if columns(line) >= 60 {
@@ -190,7 +206,11 @@ func apart(s string, chain []group, from, to int, sep byte) bool {
 
 // mixed adds the chain as one number whatever its separators: (03) 1234-5678.
 func mixed(chain []group, add func(from, to int, sep byte)) {
-	if len(chain) > 1 && len(chain) <= 6 {
+	single := true
+	for _, g := range chain {
+		single = single && g.size() == 1
+	}
+	if len(chain) > 1 && (len(chain) <= 6 || single) {
 		add(0, len(chain), '*')
 	}
 }
@@ -249,6 +269,9 @@ func bounded(s string, start, end int) bool {
 // tied says whether the separator at i joins the number to letters before it.
 // A colon or equals sign after a label does not.
 func tied(s string, i int) bool {
+	if s[i] == '/' && digit(s[i-1]) {
+		return false // two numbers side by side
+	}
 	if !alnum(s[i-1]) {
 		return s[i-1] == '/' || s[i-1] == '=' || s[i-1] == '&'
 	}
