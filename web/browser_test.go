@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -114,11 +115,25 @@ func (b *tab) shoot(name string) {
 	if dir == "" {
 		return
 	}
-	for kind, action := range map[string]chromedp.Action[[]byte]{"": chromedp.CaptureScreenshot(), "-whole": chromedp.FullScreenshot(100)} {
+	keep := func(kind string, action chromedp.Action[[]byte]) {
 		png, err := chromedp.Run(b.ctx, action)
 		must(b.t, err)
 		must(b.t, os.WriteFile(filepath.Join(dir, name+"-"+b.name+kind+".png"), png, 0o644))
 	}
+	keep("", chromedp.CaptureScreenshot())
+	keep("-whole", chromedp.FullScreenshot(100))
+	b.scheme("dark")
+	b.do(chromedp.Sleep(300 * time.Millisecond)) // colours fade over
+	keep("-dark", chromedp.CaptureScreenshot())
+	b.scheme("light")
+}
+
+// scheme makes the browser prefer light or dark pages.
+func (b *tab) scheme(name string) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+	must(b.t, err)
 }
 
 // outOfSight lists the elements that are not wholly inside the window.
@@ -202,6 +217,24 @@ func TestRecipientTakesAFileOnEveryScreen(t *testing.T) {
 	}
 }
 
+func TestRecipientEntersACodeOnATelephone(t *testing.T) {
+	h := newHouse(t)
+	path := h.link(h.submit("alice@corp.example", "見積の件", "partner@code.example"))
+	b := chromium(t, phoneScreen())
+	b.open(shared.portal.URL+path, "form")
+	b.wantLargeTargets()
+	b.shoot("codeask")
+	b.press("form button", "#code")
+	b.shoot("codeenter")
+	code := ""
+	h.eventually("the code arrives", func() bool {
+		code = h.find("partner@code.example", regexp.MustCompile(`\b[0-9]{4}[ -]?[0-9]{4}\b`))
+		return code != ""
+	})
+	b.do(chromedp.SendKeys(chromedp.CSS("#code"), code))
+	b.press("form button", ".files")
+}
+
 // TestPagesWorkWithoutJavaScript signs in and decides with scripts switched off.
 func TestPagesWorkWithoutJavaScript(t *testing.T) {
 	h := newHouse(t)
@@ -237,4 +270,10 @@ func TestPagesBreakNoRuleOfTheirPolicy(t *testing.T) {
 			b.shoot(name)
 		}
 	}
+	b := chromium(t, phoneScreen())
+	b.signIn("/requests", "manager")
+	b.shoot("questions")
+	b.open(shared.staff.URL+"/messages/"+m.ID+"/content", "iframe")
+	b.do(chromedp.Click(chromedp.CSS("details.fold summary")))
+	b.shoot("content")
 }

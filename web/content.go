@@ -27,7 +27,7 @@ func (st *staff) content(ctx context.Context, r *Request) (Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return st.show(ctx, r, "content", "/", contentPage{ID: r.Mail.ID, Subject: r.Mail.Meta.Subject, Preview: p, Why: w, Grant: r.Query("grant")})
+	return st.show(ctx, r, "content", pageOf(r.Mail), contentPage{ID: r.Mail.ID, Subject: r.Mail.Meta.Subject, Preview: p, Why: w, Grant: r.Query("grant")})
 }
 
 // openContent lets an administrator see a mail that is not theirs: against a

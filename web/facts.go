@@ -97,7 +97,8 @@ type whyView struct {
 	Reasons  []string
 	Findings []findingView
 	Unread   []dlp.Uninspectable
-	Links    bool // attachments become links for somebody
+	Links    bool   // attachments become links for somebody
+	Observed string // what would have been done, were the mail not only observed
 	Rules    []string
 }
 
@@ -108,6 +109,12 @@ func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyVi
 		v, err := verdictFor(r)
 		if err != nil {
 			return w, err
+		}
+		if v.Observed != nil {
+			v = *v.Observed
+			if w.Observed == "" || v.Action.StricterThan(policy.Action(w.Observed)) {
+				w.Observed = string(v.Action)
+			}
 		}
 		for _, reason := range v.Reasons {
 			w.Reasons = appendOnce(w.Reasons, reason.In(string(lang)))

@@ -97,7 +97,6 @@ type mailRow struct {
 	Reasons    []string
 	Automatic  bool
 	Size       int64
-	Copies     int // further copies of the same family
 	May        mayDo
 }
 

@@ -90,11 +90,18 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 			return nil, err
 		}
 	}
-	here := "/"
-	if !m.own && overseen.permits(m.standing) {
-		here = "/admin"
+	return st.show(ctx, r, "message", pageOf(m), body)
+}
+
+// pageOf is where in the navigation a mail belongs for this reader.
+func pageOf(m *mailAccess) string {
+	switch {
+	case m.own:
+		return "/"
+	case m.named:
+		return "/requests"
 	}
-	return st.show(ctx, r, "message", here, body)
+	return "/admin"
 }
 
 func (st *staff) recipientViews(m *holdqueue.Message) ([]recipientView, error) {

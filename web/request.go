@@ -20,6 +20,7 @@ type route struct {
 	need         need
 	do           handle
 	streams      bool // sends more than a page: no time limit as a whole
+	bare         bool // must answer without the database
 }
 
 // pattern names the route in logs; the path itself may hold a secret.

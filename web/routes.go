@@ -53,10 +53,10 @@ func (st *staff) routes() []route {
 		{method: get, path: "/login", need: visitor, do: st.login},
 		{method: get, path: "/login/callback", need: visitor, do: st.callback},
 		{method: post, path: "/logout", need: visitor, do: st.logout},
-		{method: get, path: "/signed-out", need: anyone, do: st.signedOut},
-		{method: post, path: "/language", need: anyone, do: st.switchLanguage},
+		{method: get, path: "/signed-out", need: anyone, do: st.signedOut, bare: true},
+		{method: post, path: "/language", need: anyone, do: st.switchLanguage, bare: true},
 
-		{method: get, path: "/api/v1/openapi.json", need: anyone, do: st.openAPI},
+		{method: get, path: "/api/v1/openapi.json", need: anyone, do: st.openAPI, bare: true},
 		{method: get, path: "/api/v1/messages", need: member, do: st.apiMessages},
 		{method: get, path: "/api/v1/messages/:id", need: mailSeen, do: st.apiMessage},
 		{method: post, path: "/api/v1/messages/:id/cancel", need: mailActed, do: st.apiCancel},
@@ -68,10 +68,10 @@ func (st *staff) routes() []route {
 		{method: get, path: "/api/v1/links/:id", need: linkActed, do: st.apiLink},
 		{method: post, path: "/api/v1/links/:id/revoke", need: linkActed, do: st.apiRevoke},
 
-		{method: get, path: "/assets/:stamp/:name", need: anyone, do: st.asset},
-		{method: get, path: "/favicon.ico", need: anyone, do: st.icon},
-		{method: get, path: "/healthz", need: anyone, do: st.healthz},
-		{method: get, path: "/readyz", need: anyone, do: st.readyz},
+		{method: get, path: "/assets/:stamp/:name", need: anyone, do: st.asset, bare: true},
+		{method: get, path: "/favicon.ico", need: anyone, do: st.icon, bare: true},
+		{method: get, path: "/healthz", need: anyone, do: st.healthz, bare: true},
+		{method: get, path: "/readyz", need: anyone, do: st.readyz, bare: true},
 	}
 }
 
@@ -88,8 +88,8 @@ func (p *portal) routes() []route {
 		{method: post, path: "/d/:token/get", need: anyone, do: p.take},
 		{method: get, path: "/d/:token/:file/:ticket", need: anyone, do: p.download, streams: true},
 
-		{method: get, path: "/assets/:stamp/:name", need: anyone, do: p.asset},
-		{method: get, path: "/favicon.ico", need: anyone, do: p.icon},
-		{method: get, path: "/healthz", need: anyone, do: p.healthz},
+		{method: get, path: "/assets/:stamp/:name", need: anyone, do: p.asset, bare: true},
+		{method: get, path: "/favicon.ico", need: anyone, do: p.icon, bare: true},
+		{method: get, path: "/healthz", need: anyone, do: p.healthz, bare: true},
 	}
 }

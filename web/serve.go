@@ -71,7 +71,7 @@ func (s *site) answer(w http.ResponseWriter, req *http.Request, c call, st *staf
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin + 5*time.Second))
 	}
 	r := &Request{Request: req.WithContext(ctx), IP: c.ip, route: c.route, param: c.param}
-	r.Lang = s.language(r)
+	r.Lang = s.language(r, st != nil)
 	res, err := s.run(ctx, r, st)
 	if err != nil {
 		res = s.failure(ctx, r, st, err)
@@ -92,11 +92,13 @@ func (s *site) run(ctx context.Context, r *Request, st *staff) (res Response, er
 			err = fmt.Errorf("handler of %s panicked (%T)\n%s", r.route.pattern(), p, debug.Stack())
 		}
 	}()
-	if r.Now, err = s.now(ctx); err != nil && r.route.need != anyone {
-		return nil, err
-	}
-	if r.Now.IsZero() {
-		r.Now = time.Now().In(s.Company.Zone)
+	r.Now = time.Now().In(s.Company.Zone)
+	if !r.route.bare {
+		if now, err := s.now(ctx); err == nil {
+			r.Now = now
+		} else if r.route.need != anyone {
+			return nil, err
+		}
 	}
 	if st != nil {
 		if err := st.admit(ctx, r); err != nil {
@@ -111,12 +113,13 @@ const languageCookie = "sekisho-language"
 
 // language is the reader's: the address line (the portal's switch), the switch
 // of the staff pages, then what the browser asks for. Who is signed in and has
-// not used the switch gets the language of the people file instead.
-func (s *site) language(r *Request) words.Lang {
+// not used the switch gets the language of the people file instead. The portal
+// reads no cookie of the staff, not even this one.
+func (s *site) language(r *Request, staff bool) words.Lang {
 	if l, ok := words.Parse(r.Query("lang")); ok {
 		return l
 	}
-	if l, ok := chosenLanguage(r); ok {
+	if l, ok := chosenLanguage(r); ok && staff {
 		return l
 	}
 	return words.FromAccept(r.Header.Get("Accept-Language"), s.Company.Language)
