@@ -102,7 +102,7 @@ func checkStore(ctx context.Context, k *checkup) {
 }
 
 func writeAndRead(ctx context.Context, store blob.Store) error {
-	key, want := "check/"+rand.Text(), []byte(rand.Text())
+	key, want := "check/"+strings.ToLower(rand.Text()), []byte(rand.Text())
 	if err := store.Put(ctx, key, bytes.NewReader(want), int64(len(want))); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
