@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/testkit"
+	"github.com/sekisho-mail/sekisho/web/dextest"
 )
 
 // patience is how long a story waits for what must happen. It is long because machines that test are busy.
@@ -27,7 +28,7 @@ type settings struct {
 	policy   string            // a policy of its own
 	people   string            // a people file of its own
 	lines    map[string]string // configuration lines by their first key, instead of the usual ones
-	issuer   string            // another provider than the shared one
+	dex      *dextest.Dex      // another provider than the shared one
 	hop      nextHop
 	dataDir  string
 	database string
@@ -56,6 +57,7 @@ type house struct {
 	config     string
 	cert       testkit.Certificate
 	hop        nextHop
+	dex        *dextest.Dex
 	child      *child
 	client     *http.Client // of nobody
 	signedIn   map[string]*browser
@@ -68,6 +70,15 @@ type child struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error
+}
+
+func (c *child) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 const defaultPeople = `people:
@@ -96,7 +107,10 @@ func prepare(t *testing.T, s settings) *house {
 	if n >= houses {
 		t.Fatal("too many companies in one run")
 	}
-	h := &house{t: t, dir: t.TempDir(), ip: shared.address(n - 1), portalHost: shared.address(n), signedIn: map[string]*browser{}, hop: s.hop}
+	h := &house{t: t, dir: t.TempDir(), ip: shared.address(n - 1), portalHost: shared.address(n), signedIn: map[string]*browser{}, hop: s.hop, dex: s.dex}
+	if h.dex == nil {
+		h.dex = shared.dex
+	}
 	h.cert = testkit.NewCertificate(t, h.ip, h.portalHost, "mail.corp.example", "localhost")
 	if h.hop == nil {
 		h.hop = newRecorder(t)
@@ -115,7 +129,7 @@ func prepare(t *testing.T, s settings) *house {
 	h.write("policy.yaml", policy)
 	h.write("people.yaml", people)
 	h.write("users.yaml", string(shared.users))
-	h.write("oidc.secret", shared.dex.ClientSecret+"\n")
+	h.write("oidc.secret", h.dex.ClientSecret+"\n")
 	t.Cleanup(func() {
 		h.kill()
 		if t.Failed() {
@@ -158,10 +172,7 @@ func (h *house) portalURL() string     { return baseURL(h.portalHost) }
 
 // configuration is one as a company would write it; lines of a story take the place of ours with the same key.
 func (h *house) configuration(s settings) string {
-	issuer, data := s.issuer, s.dataDir
-	if issuer == "" {
-		issuer = shared.dex.Issuer
-	}
+	data := s.dataDir
 	if data == "" {
 		data = filepath.Join(h.dir, "data")
 	}
@@ -174,7 +185,7 @@ func (h *house) configuration(s settings) string {
 		{"submission", fmt.Sprintf(`{hostname: mail.corp.example, listen: ["%s"], listen_tls: ["%s"], tls: %s, auth: {users_file: users.yaml}}`, h.at("587"), h.at("465"), pair)},
 		{"relay", fmt.Sprintf(`{host: "%s", tls: required, ca_file: %s}`, h.hop.address(), h.hop.caFile())},
 		{"oidc", fmt.Sprintf(`{issuer: "%s", client_id: sekisho, client_secret_file: oidc.secret, person_claim: email, roles_claim: groups,
-  roles: {admin: [admins], approver: [managers], auditor: [auditors]}}`, issuer)},
+  roles: {admin: [admins], approver: [managers], auditor: [auditors]}}`, h.dex.Issuer)},
 		{"web", fmt.Sprintf(`{listen: "%s", tls: %s}`, h.at("8443"), pair)},
 		{"portal", fmt.Sprintf(`{listen: "%s", url: "%s"}`, net.JoinHostPort(h.portalHost, "8443"), h.portalURL())},
 		{"people", "{file: people.yaml}"},
@@ -227,11 +238,6 @@ func (h *house) start() {
 		close(c.ended)
 	}()
 	h.eventually("the service answers", func() error {
-		select {
-		case <-c.ended:
-			h.t.Fatalf("the service ended: %v\n%s", c.err, h.log())
-		default:
-		}
 		res, err := h.client.Get(h.staffURL() + "/healthz")
 		if err != nil {
 			return err
@@ -310,6 +316,9 @@ func (h *house) within(limit time.Duration, what string, so func() error) {
 		}
 		if time.Now().After(deadline) {
 			h.t.Fatalf("never: %s: %v", what, err)
+		}
+		if c := h.child; c != nil && c.over() {
+			h.t.Fatalf("the service ended (%v) before %s: %v", c.err, what, err)
 		}
 		time.Sleep(pause)
 	}

@@ -11,8 +11,6 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
-type testingT = testing.TB
-
 // valve passes TCP connections on to a server until it is closed, as a network does.
 type valve struct {
 	at, to string

@@ -14,7 +14,7 @@ func mailVerbs() map[string]verb {
 	return map[string]verb{
 		"submit": (*teller).submit, "refused": (*teller).refused, "mail": (*teller).choose,
 		"held": (*teller).held, "waiting": (*teller).waiting, "is": (*teller).is,
-		"delivered": (*teller).delivered, "absent": (*teller).absent, "absent-yet": (*teller).absent, "later": (*teller).later, "dsn": (*teller).dsn,
+		"delivered": (*teller).delivered, "absent": (*teller).absent, "absent-yet": (*teller).absent, "later": (*teller).later, "dsn": (*teller).dsn, "signed": (*teller).signed,
 	}
 }
 

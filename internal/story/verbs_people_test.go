@@ -16,7 +16,7 @@ func peopleVerbs() map[string]verb {
 	return map[string]verb{
 		"cancel": (*teller).cancel, "send": (*teller).sendNow, "stop-clock": (*teller).stopClock,
 		"approve": (*teller).decide, "reject": (*teller).decide, "ask-manager": (*teller).askManager, "look": (*teller).look,
-		"notice": (*teller).noticed, "tap": (*teller).tap, "page": (*teller).page, "revoke": (*teller).revoke,
+		"notice": (*teller).noticed, "notices": (*teller).counted, "tap": (*teller).tap, "page": (*teller).page, "revoke": (*teller).revoke,
 		"pause": (*teller).pause, "resume": (*teller).resume, "run": (*teller).run, "audited": (*teller).audited,
 		"api": (*teller).callAPI,
 	}
@@ -174,6 +174,21 @@ func (k *teller) noticed(st step) {
 	}
 }
 
+// counted says how many mails of ours with such a subject somebody has got: notices WHO SUBJECT N.
+func (k *teller) counted(st step) {
+	k.t.Helper()
+	n := 0
+	all, _ := k.arrived(st.word(0) + "@corp.example")
+	for _, l := range all {
+		if l.from == "" && strings.Contains(l.subject, st.word(1)) {
+			n++
+		}
+	}
+	if fmt.Sprint(n) != st.word(2) {
+		k.t.Fatalf("%d came", n)
+	}
+}
+
 // enclosed: the returned mail hangs on the notice, as it was.
 func (k *teller) enclosed() {
 	k.t.Helper()
@@ -181,8 +196,9 @@ func (k *teller) enclosed() {
 		if !strings.HasSuffix(f.name, ".eml") {
 			continue
 		}
-		// The field lets Outlook open it as a draft.
-		if err := identical(k.mail.raw, bytes.TrimPrefix(f.raw, []byte("X-Unsent: 1\r\n"))); err != nil {
+		// The first field lets Outlook open it as a draft; the sender's own Bcc is in it again.
+		raw := withoutBcc(bytes.TrimPrefix(f.raw, []byte("X-Unsent: 1\r\n")))
+		if err := identical(k.mail.raw, raw); err != nil {
 			k.t.Fatal(err)
 		}
 		return
@@ -230,7 +246,7 @@ func (k *teller) page(st step) {
 	if who := st.word(0); who != "nobody" {
 		b = k.as(who)
 	}
-	path := strings.ReplaceAll(st.word(1), "{id}", k.mailID())
+	path := strings.ReplaceAll(k.fill(st.word(1)), "{id}", k.mailID())
 	want := st.named["answers"]
 	if want == "" {
 		want = "200"

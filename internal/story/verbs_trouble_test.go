@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
@@ -19,10 +20,10 @@ import (
 // trouble is what a story has at hand to make life hard.
 type trouble struct {
 	recorder *recorder
-	provider *dextest.Dex // the story's own
 	store    *valve
 	disk     string // mount point
 	lock     *locker
+	dkim     *signingKey
 	ledger   bool // the database is gone at the end
 	doubles  bool // a mail may come twice: an attempt's end was not seen
 }
@@ -57,15 +58,15 @@ func (k *teller) set(s *settings, name, value string) {
 	case "disk":
 		k.mount(s, value)
 	case "provider":
-		k.provider = ownProvider(k.t)
-		s.issuer = k.provider.Issuer
+		s.dex = ownProvider(k.t)
 	case "dkim":
-		s.lines["dkim"] = "{selector: " + value + ", key_file: {dir}/dkim.pem}"
+		k.dkim = newSigningKey(k.t, value)
+		s.lines["dkim"] = "{selector: " + value + ", key_file: " + k.dkim.path + "}"
 	case "gateway":
-		s.lines["submission"] = `{hostname: mail.corp.example, listen: ["{ip}:587"], tls: {cert_file: {cert}, key_file: {key}}, auth: {users_file: users.yaml},
+		s.lines["submission"] = `{hostname: mail.corp.example, listen: ["{ip}:587"], listen_tls: [], tls: {cert_file: {cert}, key_file: {key}}, auth: {users_file: users.yaml},
   gateway: {listen: ["{ip}:25"], sources: [` + value + `]}}`
 	case "max_message_bytes":
-		s.lines["submission"] = `{hostname: mail.corp.example, listen: ["{ip}:587"], tls: {cert_file: {cert}, key_file: {key}}, auth: {users_file: users.yaml}, max_message_bytes: ` + value + `}`
+		s.lines["submission"] = `{hostname: mail.corp.example, listen: ["{ip}:587"], listen_tls: [], tls: {cert_file: {cert}, key_file: {key}}, auth: {users_file: users.yaml}, max_message_bytes: ` + value + `}`
 	default:
 		k.t.Fatalf("a story cannot be told with %s", name)
 	}
@@ -98,7 +99,7 @@ func (k *teller) relay(st step) {
 }
 
 // ownProvider is one that the story can switch off and on.
-func ownProvider(t testingT) *dextest.Dex {
+func ownProvider(t testing.TB) *dextest.Dex {
 	var redirects []string
 	for n := 1; n <= houses; n++ {
 		redirects = append(redirects, baseURL(shared.address(n))+"/login/callback")
@@ -109,10 +110,10 @@ func ownProvider(t testingT) *dextest.Dex {
 func (k *teller) idp(st step) {
 	k.t.Helper()
 	if st.word(0) == "down" {
-		k.provider.Stop()
+		k.dex.Stop()
 		return
 	}
-	k.provider.Restart(k.t, accounts()...)
+	k.dex.Restart(k.t, accounts()...)
 }
 
 // ready: ready yes|no [text=T].
@@ -154,7 +155,7 @@ func (k *teller) mount(s *settings, size string) {
 	k.disk, s.dataDir = dir, filepath.Join(dir, "data")
 }
 
-// diskIs: disk nearly-full|free.
+// diskIs: disk filled SIZE, or disk free.
 func (k *teller) diskIs(st step) {
 	k.t.Helper()
 	filler := filepath.Join(k.disk, "filler")

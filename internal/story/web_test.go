@@ -50,7 +50,7 @@ func (h *house) as(who string) *browser {
 		return b
 	}
 	b := h.stranger()
-	res, body := shared.dex.SignIn(h.t, b.Client, h.staffURL()+"/", who+"@corp.example")
+	res, body := h.dex.SignIn(h.t, b.Client, h.staffURL()+"/", who+"@corp.example")
 	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Request.URL.String(), h.staffURL()+"/") {
 		h.t.Fatalf("%s cannot sign in: %d at %s\n%s", who, res.StatusCode, res.Request.URL.Path, body)
 	}
