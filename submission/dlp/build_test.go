@@ -260,3 +260,5 @@ func (d *directory) bytes(starts map[string]uint32) []byte {
 	}
 	return out
 }
+
+func wrap64(b []byte) string { return wrap(base64.StdEncoding.EncodeToString(b)) }

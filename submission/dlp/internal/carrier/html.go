@@ -141,8 +141,11 @@ func (h *htmlReader) open(name string, z *html.Tokenizer, attrs bool) {
 	case "br":
 		h.fresh = false
 		h.line()
-	case "p", "div", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "dt", "dd", "address", "section", "article", "option", "title", "legend", "label":
+	case "p", "div", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "dt", "dd", "address", "section", "article", "option", "title", "legend", "label":
 		h.line()
+	case "hr": // the rule above a signature
+		h.line()
+		h.t.b.WriteString("-----\n")
 	case "pre", "textarea":
 		h.line()
 		h.pre++

@@ -162,7 +162,7 @@ func (w *Walk) bodyText(p *message.Part, f file, outermost bool) {
 	}
 	readings := p.Texts(w.limits.Part)
 	for i, s := range readings[:min(len(readings), w.limits.ReadingsPerPart)] {
-		t := Text{Text: detect.Text{Body: s, Mail: true}, Where: where, Path: partPath(p, f), First: i == 0}
+		t := Text{Text: detect.Text{Body: s, Mail: true, Title: p.Message().Text("Subject")}, Where: where, Path: partPath(p, f), First: i == 0}
 		if p.MediaType == "text/html" {
 			h := htmlText(s)
 			t.Body, t.Cells = h.b.String(), h.cells

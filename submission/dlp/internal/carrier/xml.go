@@ -27,14 +27,20 @@ func newXML(b []byte) *xmlScanner {
 	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe || b[0] == 0xfe && b[1] == 0xff) {
 		return &xmlScanner{s: message.DecodeText(b, "utf-16")[0]}
 	}
-	head := string(b[:min(len(b), 200)])
-	if i := strings.Index(head, "encoding="); i >= 0 && strings.HasPrefix(head, "<?xml") {
-		label := strings.Trim(strings.SplitN(head[i+len("encoding="):]+" ", "?", 2)[0], "\"' >")
-		if !strings.EqualFold(label, "utf-8") && label != "" {
-			return &xmlScanner{s: message.DecodeText(b, label)[0]}
-		}
+	if label := xmlCharset(string(b[:min(len(b), 200)])); label != "" && !strings.EqualFold(label, "utf-8") {
+		return &xmlScanner{s: message.DecodeText(b, label)[0]}
 	}
 	return &xmlScanner{s: strings.ToValidUTF8(string(b), "\uFFFD")}
+}
+
+// xmlCharset is the encoding that the declaration names.
+func xmlCharset(head string) string {
+	_, rest, ok := strings.Cut(head, "encoding=")
+	if !ok || !strings.HasPrefix(head, "<?xml") || rest == "" {
+		return ""
+	}
+	label, _, _ := strings.Cut(rest[1:], rest[:1])
+	return label
 }
 
 type xmlToken int

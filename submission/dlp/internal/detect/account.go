@@ -20,34 +20,38 @@ func (p *page) account(n *number, own hit) (string, Level) {
 	if len(n.groups) > 2 || len(d) < 6 || len(d) > 8 {
 		return "", 0
 	}
-	bank, branch := p.close(kBank, n.start, 80), p.close(kBranch, n.start, 60)
-	branch = branch || bank && strings.Contains(p.s[back(p.s, n.start, 30):n.start], "店") // 〇一八店
-	inTable := p.cellAt(n.start) != nil
-	if inTable {
-		bank, branch = bank || p.tableHas(n.start, kBank), branch || p.tableHas(n.start, kBranch)
-	}
 	switch own.kind {
 	case kAccount, kDeposit:
-		if len(d) != 7 && !(inTable && len(d) < 7) && !(len(d) == 8 || len(d) == 6) {
-			return "", 0
-		}
-		if bank && branch {
+		if bank, branch := p.branch(n.start); bank && branch {
 			return pad7(d), High
 		}
 		return pad7(d), Medium
 	case kBank, kBranch:
-		if len(d) == 7 && bank && branch {
+		if bank, branch := p.branch(n.start); len(d) == 7 && bank && branch {
 			return d, Medium
 		}
 	case kNone:
-		if len(d) == 7 && n.whole && len(n.groups) == 1 && p.near(kAccount, n.start, n.end) && (bank || branch || p.close(kDeposit, n.start, 20)) {
-			return d, Medium
+		if len(d) == 7 && n.whole && len(n.groups) == 1 && p.near(kAccount, n.start, n.end) {
+			if bank, branch := p.branch(n.start); bank || branch || p.close(kDeposit, n.start, 20) {
+				return d, Medium
+			}
 		}
 	}
 	if (own.kind == kNone || own.kind == kOther) && p.post(n) {
 		return d, High
 	}
 	return "", 0
+}
+
+// branch says whether a bank and a branch are named before the number or in its
+// row.
+func (p *page) branch(at int) (bank, branch bool) {
+	bank, branch = p.close(kBank, at, 80), p.close(kBranch, at, 60)
+	branch = branch || bank && strings.Contains(p.s[back(p.s, at, 30):at], "店") // 〇一八店
+	if p.cellAt(at) != nil {
+		bank, branch = bank || p.tableHas(at, kBank), branch || p.tableHas(at, kBranch)
+	}
+	return bank, branch
 }
 
 // post: the number of a ゆうちょ account, labelled 番号 after its 記号.

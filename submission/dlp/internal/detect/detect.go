@@ -128,6 +128,9 @@ func (s *Set) Find(t Text) *Page {
 	p := &page{text: t, folded: folded, s: folded.S}
 	squeezed := folded.Squeeze()
 	p.hits = s.dictionary.search(squeezed)
+	for _, h := range p.hits {
+		p.present[h.kind] = true
+	}
 	if t.Title != "" {
 		for _, h := range s.dictionary.search(fold.Fold(t.Title).Squeeze()) {
 			p.title[h.kind] = true

@@ -172,6 +172,9 @@ func divide(line string) (byte, int) {
 		}
 		return sep, n
 	}
+	if !strings.Contains(line, "  ") && !strings.Contains(line, "\u3000") {
+		return 0, 0
+	}
 	if n := len(fields(line)); n >= minColumns && n <= maxColumns {
 		return ' ', n
 	}

@@ -137,10 +137,9 @@ func (p *page) tryID(t *idType, n *number, own hit) {
 
 // idLevel applies the definition of the levels.
 func (p *page) idLevel(t *idType, n *number, own hit, checked bool, d string) Level {
-	if p.named(t.kind, own, n.start, n.end) {
+	likely := checked || own.kind != kNone || p.plausible(t, n)
+	if likely && p.named(t.kind, own, n.start, n.end) {
 		switch {
-		case !checked && own.kind == kNone && !p.plausible(t, n):
-			return 0
 		case own.kind == kNone && (timeStamp(d) || !n.whole && !n.plain()):
 			return 0
 		case checked:

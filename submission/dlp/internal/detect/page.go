@@ -10,13 +10,14 @@ import (
 
 // page is one folded text with everything the detectors ask about it.
 type page struct {
-	text   Text
-	folded *fold.Text
-	s      string
-	hits   []hit // in order of their ends
-	cells  []cell
-	title  [kinds]bool // labels in the name of the sheet or file
-	quiet  []fold.Span // quoted text and signatures, folded offsets
+	text    Text
+	folded  *fold.Text
+	s       string
+	hits    []hit // in order of their ends
+	cells   []cell
+	title   [kinds]bool // labels in the name of the sheet or file
+	present [kinds]bool // labels anywhere in the text
+	quiet   []fold.Span // quoted text and signatures, folded offsets
 
 	numbers []number
 	owners  []hit // own label by number, kind kNone for none
@@ -131,17 +132,20 @@ func (p *page) near(k kind, start, end int) bool {
 	if p.title[k] {
 		return true
 	}
+	if !p.present[k] {
+		return false
+	}
 	c := p.cellAt(start)
-	from := back(p.s, start, proximity)
-	for i := p.endingBy(start) - 1; i >= 0 && p.hits[i].end > from; i-- {
+	for i := p.endingBy(start) - 1; i >= 0 && start-p.hits[i].end <= proximity*utf8.UTFMax; i-- {
 		h := p.hits[i]
-		if !h.kind.names() || c != nil && !p.related(c, h) {
+		if !h.kind.names() && h.kind != k || c != nil && !p.related(c, h) {
 			continue
 		}
+		gap := p.s[h.end:start]
 		if h.kind == k {
-			return true
+			return utf8.RuneCountInString(gap) <= proximity
 		}
-		if !strings.ContainsAny(p.s[h.end:start], "0123456789") && !p.within(h, k) {
+		if !strings.ContainsAny(gap, "0123456789") && !p.within(h, k) {
 			return false
 		}
 	}
@@ -168,9 +172,11 @@ func (p *page) within(h hit, k kind) bool {
 // close says whether a label of kind k stands within n characters before start
 // or, in a table, in the same row or as a header of the same table.
 func (p *page) close(k kind, start, n int) bool {
-	from := back(p.s, start, n)
-	for i := p.endingBy(start) - 1; i >= 0 && p.hits[i].end > from; i-- {
-		if p.hits[i].kind == k {
+	if !p.present[k] {
+		return false
+	}
+	for i := p.endingBy(start) - 1; i >= 0 && start-p.hits[i].end <= n*utf8.UTFMax; i-- {
+		if h := p.hits[i]; h.kind == k && utf8.RuneCountInString(p.s[h.end:start]) <= n {
 			return true
 		}
 	}
@@ -179,6 +185,9 @@ func (p *page) close(k kind, start, n int) bool {
 
 // sampled says whether the value is an example.
 func (p *page) sampled(start int) bool {
+	if !p.present[kSample] {
+		return false
+	}
 	from := back(p.s, start, 16)
 	if nl := strings.LastIndexByte(p.s[from:start], '\n'); nl >= 0 {
 		from += nl

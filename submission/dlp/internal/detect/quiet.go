@@ -73,7 +73,7 @@ func quoted(text string) bool {
 // separators and introductions of Outlook, Gmail, Apple Mail and Thunderbird.
 func replyBegins(s string, lines []line, i int) bool {
 	text := lines[i].of(s)
-	if text == "" || len(text) > 300 {
+	if text == "" || len(text) > 300 || !strings.Contains(text, ":") && !strings.HasPrefix(text, "--") && !strings.HasPrefix(text, "__") {
 		return false
 	}
 	low := strings.ToLower(text)
@@ -122,12 +122,11 @@ func repliedBelow(s string, lines []line) bool {
 func headerBlock(s string, lines []line, i int) bool {
 	found := 0
 	for j := i; j < len(lines) && j < i+7; j++ {
-		low := strings.ToLower(lines[j].of(s))
-		low = strings.TrimLeft(low, "*")
-		if low == "" && found == 0 && j < i+2 {
+		text := strings.TrimLeft(lines[j].of(s), "*")
+		if text == "" && found == 0 && j < i+2 {
 			continue
 		}
-		if headerName(low) {
+		if headerName(text) {
 			found++
 		}
 		if found == 0 {
@@ -138,8 +137,12 @@ func headerBlock(s string, lines []line, i int) bool {
 }
 
 // headerName says whether a line begins as a field of a mail header does.
-func headerName(low string) bool {
-	low = strings.ReplaceAll(low[:min(len(low), 30)], " ", "")
+func headerName(text string) bool {
+	name, _, ok := strings.Cut(text[:min(len(text), 30)], ":")
+	if !ok {
+		return false
+	}
+	low := strings.ToLower(strings.ReplaceAll(name, " ", "")) + ":"
 	for _, name := range []string{"from:", "sent:", "to:", "cc:", "subject:", "date:", "差出人:", "送信日時:", "宛先:", "件名:", "日時:", "送信者:", "送信元:"} {
 		if strings.HasPrefix(low, name) {
 			return true
