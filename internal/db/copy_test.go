@@ -1,0 +1,82 @@
+package db_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
+)
+
+// fill puts one message with a recipient, work and odd values into a database.
+func fill(t *testing.T, d *db.DB) {
+	t.Helper()
+	id := db.NewID()
+	if err := d.Write(t.Context(), func(tx *db.Tx) error {
+		if _, err := tx.Exec(`INSERT INTO message (id, family, family_key, origin, source, person, mail_from, automatic, size, sha256,
+			body, blob, meta, resend_key, answered_at, accepted_at, inspected_at, ended_at, purged_at, version)
+			VALUES ($1, $1, $2, 'submission', '', 'a@b', 'a@b', 0, 3, $3, NULL, '', $4, $5, 0, 1, 0, 0, 0, 1)`,
+			id, []byte{}, []byte{0, 1, 255}, []byte("本文\x00"), []byte("k")); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT INTO recipient (id, message, position, address, domain, notify, orcpt, state, bundle, delay, stopped,
+			release_at, decided_at, next_try_at, attempt, claimed_at, dot_sent_at, uncertain, tries, first_try_at, warned_at, remote,
+			reply, reason, ended_at) VALUES ($1, $2, 0, '鈴木@会社.example', 'x', '', '', 'held', '', 9223372036854775807, 0, 0, 0, 0, '', 0, 0, 0, 0,
+			0, 0, '', '', '', 0)`, db.NewID(), id); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`INSERT INTO work (kind, ref, due_at, attempt, tries) VALUES ('k', $1, -5, '', 2)`, id)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCopyTakesEverythingFromAnyEngineToAny(t *testing.T) {
+	for name, open := range map[string][2]func(testing.TB, ...db.Option) *db.DB{
+		"sqlite to postgres": {dbtest.SQLite, dbtest.Postgres}, "postgres to sqlite": {dbtest.Postgres, dbtest.SQLite},
+		"sqlite to sqlite": {dbtest.SQLite, dbtest.SQLite},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, to, back := open[0](t), open[1](t), open[0](t)
+			for range 20 {
+				fill(t, from)
+			}
+			copied, err := db.Copy(t.Context(), from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := map[string]int64{}
+			for _, c := range copied {
+				rows[c.Table] = c.Rows
+			}
+			if rows["message"] != 20 || rows["recipient"] != 20 || rows["work"] != 20 {
+				t.Errorf("%v", rows)
+			}
+			if _, err := db.Copy(t.Context(), to, back); err != nil { // and nothing is lost on the way back
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestCopyRefusesATargetThatIsNotEmptyAndLeavesItAlone(t *testing.T) {
+	from, to := dbtest.SQLite(t), dbtest.SQLite(t)
+	fill(t, from)
+	if err := to.Write(t.Context(), put("mine")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Copy(t.Context(), from, to); !errors.Is(err, db.ErrNotEmpty) || !strings.Contains(err.Error(), "setting") {
+		t.Errorf("%v", err)
+	}
+	if err := to.Read(t.Context(), func(tx *db.Tx) error {
+		var n int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM message`).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%d messages, %v", n, err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
