@@ -15,6 +15,9 @@ import (
 // about them close, and the sender hears of what nobody else tells them.
 // Failures are told by the queue's own reports.
 func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
+	if err := d.note(tx, m, ended); err != nil {
+		return err
+	}
 	if err := d.closeEnded(tx, m.ID, ended, by); err != nil {
 		return err
 	}
@@ -89,6 +92,9 @@ const waitingDomains = 3
 // when the mail goes outside with an attachment, or to more than three domains:
 // for every mail would be one notice too many.
 func (d *Desk) OnWaiting(tx *db.Tx, m *holdqueue.Message, waiting []*holdqueue.Recipient, _ holdqueue.Actor) error {
+	if err := d.note(tx, m, waiting); err != nil {
+		return err
+	}
 	var outside []*holdqueue.Recipient
 	var release time.Time
 	domains := map[string]bool{}

@@ -49,13 +49,14 @@ type plan struct {
 	Reasons     []Reason
 	HideSubject bool
 	Attachments int
+	Noted       []Noted
 }
 
 func readPlan(_ *holdqueue.Message, r *holdqueue.Recipient) (Verdict, error) {
 	var p plan
 	err := json.Unmarshal(r.Verdict, &p)
 	return Verdict{Stages: p.Stages, Expire: p.Expire, Reasons: p.Reasons, Rules: []string{"my-number"},
-		HideSubject: p.HideSubject, Attachments: p.Attachments}, err
+		HideSubject: p.HideSubject, Attachments: p.Attachments, Noted: p.Noted}, err
 }
 
 func hold(stages ...Stage) plan {

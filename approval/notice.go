@@ -31,6 +31,7 @@ const (
 	noteStopped    kind = "stopped"
 	noteCancelled  kind = "cancelled"
 	noteRefused    kind = "refused"
+	noteNoted      kind = "noted"
 	noteAlarm      kind = "alarm"
 )
 
@@ -65,6 +66,10 @@ type notice struct {
 	NoApprover bool
 	Deputy     bool
 	Others     bool // more than one person is asked
+	Rules      []string
+	Own        bool // the reader sent the mail
+	Stopped    bool // not every recipient of the notice gets the mail by itself
+	Waits      bool // it can still be cancelled
 	Cause      string
 	Earlier    int
 	Lines      []string

@@ -35,7 +35,7 @@ func exampleNotice(t testing.TB, language string) notice {
 		Expires:    at(t, c, "2026-11-27 10:00"), Release: at(t, c, "2026-11-24 10:05"), Since: at(t, c, "2026-11-24 10:00"),
 		At: at(t, c, "2026-11-24 10:03"), By: "田中 一郎さん", Comment: "番号の列を消してください。\n<b>C12</b> ほか",
 		Released: []string{"suzuki@other.example"}, Remaining: []string{"kato@fourth.example"}, Enclosed: true,
-		Further: true, Others: true, Cause: CauseUninspected, Earlier: 3, Lines: []string{"mail 01jd00000000000000000000zz, alice@corp.example"},
+		Further: true, Others: true, Rules: []string{"my-number", "名簿の送信"}, Cause: CauseUninspected, Earlier: 3, Lines: []string{"mail 01jd00000000000000000000zz, alice@corp.example"},
 	}
 	if language == langEN {
 		n.Subject, n.Sender, n.By, n.Comment = "The list", "Hanako Sato", "Ichiro Tanaka", "Please take the numbers out.\n<b>C12</b> and others"
@@ -47,7 +47,7 @@ func exampleNotice(t testing.TB, language string) notice {
 
 func allKinds() []kind {
 	return []kind{noteHeld, noteAskSender, noteWaiting, noteQuestion, noteReminder, noteEscalation, noteApproved, noteRejected,
-		noteExpired, noteStopped, noteCancelled, noteRefused, noteAlarm}
+		noteExpired, noteStopped, noteCancelled, noteRefused, noteNoted, noteAlarm}
 }
 
 // Every notice, in both languages, through a whole mail and back, is what the

@@ -16,6 +16,9 @@ import (
 // OnHeld is the queue's hook for recipients that wait for a person now: it opens
 // one request for all that need the same people, and tells the sender.
 func (d *Desk) OnHeld(tx *db.Tx, m *holdqueue.Message, held []*holdqueue.Recipient, _ holdqueue.Actor) error {
+	if err := d.note(tx, m, held); err != nil {
+		return err
+	}
 	var opened []*record
 	for _, g := range d.groups(m, held) {
 		r, err := d.open(tx, m, g)

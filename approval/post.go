@@ -90,11 +90,7 @@ func (d *Desk) of(m *holdqueue.Message, to reader, about []*holdqueue.Recipient,
 	n := notice{Subject: shownSubject(m.Meta.Subject, hide, to.language)}
 	outside, inside := 0, 0
 	for _, r := range about {
-		line := r.Address.String()
-		if isBcc(m, r.Address) {
-			line += bccMark(to.language)
-		}
-		n.Recipients = append(n.Recipients, line)
+		n.Recipients = append(n.Recipients, recipientLine(m, r, to.language))
 		if d.outside(r.Address) {
 			outside++
 		} else {
@@ -106,6 +102,13 @@ func (d *Desk) of(m *holdqueue.Message, to reader, about []*holdqueue.Recipient,
 	n.Count = countText(to.language, outside, inside)
 	n.Sender = d.called(d.People.Book(), m.Person, to.language)
 	return n
+}
+
+func recipientLine(m *holdqueue.Message, r *holdqueue.Recipient, language string) string {
+	if isBcc(m, r.Address) {
+		return r.Address.String() + bccMark(language)
+	}
+	return r.Address.String()
 }
 
 func bccMark(language string) string {

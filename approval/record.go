@@ -39,6 +39,9 @@ type Verdict struct {
 	HideSubject bool
 	// Attachments is the number of files of the mail.
 	Attachments int
+	// Noted are the rules in mode audit or notify that matched, and those that
+	// name people to be told.
+	Noted []Noted
 }
 
 // Period is a length of time that may count business time only.

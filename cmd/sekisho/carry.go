@@ -151,10 +151,21 @@ func approvalVerdict(_ *holdqueue.Message, r *holdqueue.Recipient) (approval.Ver
 	for _, s := range k.Stages {
 		v.Stages = append(v.Stages, approval.Stage{Approvers: s.Approvers, Quorum: s.Quorum})
 	}
-	for _, r := range k.Reasons {
-		v.Reasons = append(v.Reasons, approval.Reason{Rule: r.Rule, Code: r.Code, JA: r.JA, EN: r.EN})
+	v.Reasons = approvalReasons(k.Reasons)
+	for _, w := range k.Watched {
+		v.Noted = append(v.Noted, approval.Noted{Rule: w.Rule, Mode: approval.NoteMode(w.Mode)})
+	}
+	for _, t := range k.Told {
+		v.Noted = append(v.Noted, approval.Noted{Rule: t.Rule, Mode: approval.NoteMode(t.Mode), Who: t.Who, Reasons: approvalReasons(t.Reasons)})
 	}
 	return v, nil
+}
+
+func approvalReasons(of []policy.Reason) (out []approval.Reason) {
+	for _, r := range of {
+		out = append(out, approval.Reason{Rule: r.Rule, Code: r.Code, JA: r.JA, EN: r.EN})
+	}
+	return out
 }
 
 // prepare is the queue's Prepare: the bytes one bundle of recipients gets.

@@ -20,9 +20,11 @@ func (p *Policy) Evaluate(f Facts) Verdict {
 	var v Verdict
 	rules := p.fire(&f)
 	for _, to := range f.Recipients {
-		r, tell := judge(rules, &f, to)
+		r := judge(rules, &f, to)
 		v.Recipients = append(v.Recipients, r)
-		v.Notify = append(v.Notify, tell...)
+		for _, t := range r.Told {
+			v.Notify = append(v.Notify, t.Who...)
+		}
 	}
 	slices.Sort(v.Notify)
 	v.Notify = slices.Compact(v.Notify)
@@ -32,10 +34,11 @@ func (p *Policy) Evaluate(f Facts) Verdict {
 	return v
 }
 
-// judge runs the rules for one recipient, and says who is to be told.
-func judge(rules []fired, f *Facts, to Recipient) (v RecipientVerdict, tell []string) {
+// judge runs the rules for one recipient.
+func judge(rules []fired, f *Facts, to Recipient) RecipientVerdict {
 	var s sum
 	var watched []Hit
+	var told []Told
 	for _, r := range rules {
 		if !r.actsOn(to) {
 			continue
@@ -49,12 +52,15 @@ func judge(rules []fired, f *Facts, to Recipient) (v RecipientVerdict, tell []st
 		} else {
 			watched = append(watched, Hit{Rule: r.Name, Mode: r.Mode, Action: o.action})
 		}
-		tell = append(tell, r.tells()...)
+		if who := r.tells(); len(who) > 0 {
+			told = append(told, Told{Rule: r.Name, Mode: r.Mode, Who: who, Reasons: r.reasons})
+		}
 	}
-	v = s.verdict(f, to)
+	v := s.verdict(f, to)
 	slices.SortFunc(watched, func(a, b Hit) int { return strings.Compare(a.Rule, b.Rule) })
-	v.Watched = watched
-	return v, tell
+	slices.SortFunc(told, func(a, b Told) int { return strings.Compare(a.Rule, b.Rule) })
+	v.Watched, v.Told = watched, told
+	return v
 }
 
 // tells names who is told that the rule matched. A rule in mode notify that

@@ -29,13 +29,17 @@ func (r *Rule) reasons(f *Facts) []Reason {
 	return reasons
 }
 
-// plain is the sentence for a rule that looks at recipients or senders only.
+// plain is the sentence for a rule that looks at recipients or senders only
+// and has no words of its own.
 func (r *Rule) plain() Reason {
 	ja, en := "", ""
 	if r.When != nil && r.When.Recipients == External {
 		ja, en = "社外の宛先のため、", "outside recipients: "
 	}
 	switch {
+	case r.Mode != Enforce || !r.Then.Refuse && r.Then.Hold == nil && r.Then.Delay == 0:
+		// What the rule would do is not what becomes of the mail.
+		return Reason{Code: "noted", JA: ja + "社内の規則に当たります", EN: en + "a company rule speaks of it"}
 	case r.Then.Refuse:
 		return Reason{Code: "refuse", JA: ja + "社内の規則により送信できません", EN: en + "a company rule forbids sending it"}
 	case r.Then.Hold != nil:

@@ -84,6 +84,9 @@ type RecipientVerdict struct {
 	// Watched are the rules in mode audit or notify that matched, with what they
 	// would have done.
 	Watched []Hit `json:"watched,omitempty"`
+	// Told are the rules of which people hear that they matched: those in mode
+	// notify, and enforced ones that name somebody.
+	Told []Told `json:"told,omitempty"`
 	// Observed is what would have happened, when the mail is only observed.
 	Observed *RecipientVerdict `json:"observed,omitempty"`
 }
@@ -117,6 +120,14 @@ type Hit struct {
 	Rule   string `json:"rule"`
 	Mode   Mode   `json:"mode"`
 	Action Action `json:"action"`
+}
+
+// Told is a rule that people hear of. Who is written as approvers are.
+type Told struct {
+	Rule    string   `json:"rule"`
+	Mode    Mode     `json:"mode"`
+	Who     []string `json:"who"`
+	Reasons []Reason `json:"reasons"`
 }
 
 // Reason says why, in both languages, without content of the mail: names of

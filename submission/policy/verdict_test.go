@@ -255,6 +255,37 @@ rules:
 	if !slices.Equal(v.Notify, []string{"admin", "group:legal", "sender"}) {
 		t.Errorf("told: %v", v.Notify)
 	}
+	noted := policy.Reason{Code: "noted", JA: "社内の規則に当たります", EN: "a company rule speaks of it"}
+	because := func(rule string, why policy.Reason) []policy.Reason {
+		why.Rule = rule
+		return []policy.Reason{why}
+	}
+	told := []policy.Told{
+		{"real", policy.Enforce, []string{"group:legal"}, r.Reasons},
+		{"told", policy.Notify, []string{"sender"}, because("told", noted)},
+		{"told-admin", policy.Notify, []string{"admin"}, because("told-admin", noted)},
+	}
+	if !reflect.DeepEqual(r.Told, told) {
+		t.Errorf("told %+v, want %+v", r.Told, told)
+	}
+}
+
+func TestARuleThatOnlyTellsSaysWhatItSaw(t *testing.T) {
+	f := outside(nil)
+	f.Findings = []policy.Finding{{Detector: "secret.aws", Level: policy.High, Count: 2}}
+	r := only(t, `
+  - {name: secrets, mode: notify, when: {recipients: external, content: [{detector: "secret.*"}]}, then: {hold: {approvers: [manager]}}}
+  - {name: outside, when: {recipients: external}, then: {notify: [admin]}}
+  - {name: own, when: {recipients: external}, then: {notify: [admin], reason: {ja: 社外です, en: outside}}}
+`, f)
+	if r.Action != policy.Send || len(r.Reasons) > 0 || len(r.Told) != 3 {
+		t.Fatalf("%+v", r)
+	}
+	for i, want := range []string{"社外の宛先のため、社内の規則に当たります", "社外です", "秘密情報「aws」 2 件 (high) が社外宛てに含まれています"} {
+		if got := r.Told[i].Reasons; len(got) != 1 || got[0].JA != want {
+			t.Errorf("%s: %+v", r.Told[i].Rule, got)
+		}
+	}
 }
 
 func TestAnObservedMailIsSentAndTheVerdictKept(t *testing.T) {
@@ -263,7 +294,7 @@ func TestAnObservedMailIsSentAndTheVerdictKept(t *testing.T) {
 	f.Findings = []policy.Finding{{Detector: "jp.my_number", Level: policy.High, Count: 1}}
 	v := parse(t, string(policy.Factory())).Evaluate(f)
 	r := v.Recipients[0]
-	if !v.Observed || r.Action != policy.Send || r.Delay != 0 || r.Link != nil || v.Notify != nil {
+	if !v.Observed || r.Action != policy.Send || r.Delay != 0 || r.Link != nil || v.Notify != nil || r.Told != nil {
 		t.Errorf("an observed mail is touched: %+v", v)
 	}
 	if r.Observed == nil || r.Observed.Action != policy.Hold || r.Observed.Link.Access != policy.Code {
