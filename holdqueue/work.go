@@ -123,6 +123,14 @@ func (q *Queue) takeKind(tx *db.Tx, kind string, n int) ([]*claim, error) {
 	var got []*claim
 	until := db.Micros(tx.Now().Add(q.o.Workers.Lease))
 	for _, d := range due {
+		if q.at(d.old) {
+			// Ours, and we live: a locked database or a jump of the clock kept the lease from being renewed. Taking
+			// it over from ourselves would send again what is on its way.
+			if err := q.owns(tx, &claim{kind: kind, ref: d.ref, attempt: d.old}); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		changed, err := tx.Exec(`UPDATE work SET due_at = $1, attempt = $2, tries = $3
 			WHERE kind = $4 AND ref = $5 AND due_at = $6 AND attempt = $7`, until, d.attempt, d.tries, kind, d.ref, d.due, d.old)
 		if err != nil {
@@ -133,6 +141,14 @@ func (q *Queue) takeKind(tx *db.Tx, kind string, n int) ([]*claim, error) {
 		}
 	}
 	return got, nil
+}
+
+// at says whether this process is at the work of an attempt.
+func (q *Queue) at(attempt string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, ok := q.active[attempt]
+	return ok
 }
 
 // finish lets go of a claim: due again at a time, or done when it is zero. That another worker has taken the work

@@ -1,0 +1,31 @@
+package holdqueue
+
+import (
+	"testing"
+	"time"
+)
+
+// TestOwnWorkIsNotTakenOver: a database locked by somebody else, or a clock set forward, ends leases whose worker lives.
+func TestOwnWorkIsNotTakenOver(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		dot, answer := make(chan struct{}, 9), make(chan struct{})
+		h.answer = func(out *Outgoing) []Result {
+			must(t, out.BeforeDot(t.Context()))
+			dot <- struct{}{}
+			<-answer
+			return []Result{{Reply: "250 2.0.0 queued as 4XYZ"}}
+		}
+		h.run()
+		id := h.submit("S: x\r\n\r\n", "a@o.example")
+		<-dot
+		h.advance(time.Hour)
+		time.Sleep(300 * time.Millisecond)
+		close(answer)
+		h.becomes(id, "sent")
+		m, err := h.Get(t.Context(), id)
+		must(t, err)
+		if r := m.Recipients[0]; len(dot) != 0 || r.Tries != 1 || r.Uncertain {
+			t.Errorf("sent once more while the first attempt waited for its answer: %d tries, uncertain %v", r.Tries, r.Uncertain)
+		}
+	})
+}
