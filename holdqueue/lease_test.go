@@ -1,6 +1,7 @@
 package holdqueue
 
 import (
+	"sync"
 	"testing"
 	"time"
 )
@@ -27,5 +28,20 @@ func TestOwnWorkIsNotTakenOver(t *testing.T) {
 		if r := m.Recipients[0]; len(dot) != 0 || r.Tries != 1 || r.Uncertain {
 			t.Errorf("sent once more while the first attempt waited for its answer: %d tries, uncertain %v", r.Tries, r.Uncertain)
 		}
+	})
+}
+
+func TestPausedQueueIsNotPolled(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		id := h.submit("S: x\r\n\r\n", "a@o.example")
+		c, err := h.take(t.Context(), []string{kindInspect}, 1)
+		must(t, err)
+		must(t, h.inspect(t.Context(), c[0]))
+		must(t, h.Pause(t.Context(), "os:root", "test"))
+		var running sync.WaitGroup
+		if wait := h.round(t.Context(), h.lanes(), &running); wait < lookAgain {
+			t.Errorf("looks again after %v for %s, which nobody may send", wait, id)
+		}
+		running.Wait()
 	})
 }

@@ -103,12 +103,12 @@ func (q *Queue) round(ctx context.Context, lanes []*lane, running *sync.WaitGrou
 		}
 		next, now, err := q.nextDue(ctx, l.kinds)
 		if err == nil && !next.IsZero() && !next.After(now) {
-			err = q.start(ctx, l, free, running)
-			next = now // there may be more
-			if err == nil && cap(l.slots) == len(l.slots) {
-				continue
+			var begun int
+			begun, err = q.start(ctx, l, free, running)
+			if err == nil && (begun == 0 || cap(l.slots) == len(l.slots)) {
+				continue // paused, or another node's; or no worker is free, and whoever finishes kicks
 			}
-			if err == nil {
+			if err == nil { // there may be more
 				next, now, err = q.nextDue(ctx, l.kinds)
 			}
 		}
@@ -125,16 +125,17 @@ func (q *Queue) round(ctx context.Context, lanes []*lane, running *sync.WaitGrou
 	return wait
 }
 
-func (q *Queue) start(ctx context.Context, l *lane, free int, running *sync.WaitGroup) error {
+// start claims what is due and has it carried out. It says how much that was.
+func (q *Queue) start(ctx context.Context, l *lane, free int, running *sync.WaitGroup) (int, error) {
 	kinds := l.kinds
 	if kinds[0] == kindSend {
 		if paused, err := q.Paused(ctx); err != nil || paused != nil {
-			return err
+			return 0, err
 		}
 	}
 	got, err := q.take(ctx, kinds, free)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, c := range got {
 		l.slots <- struct{}{}
@@ -156,7 +157,7 @@ func (q *Queue) start(ctx context.Context, l *lane, free int, running *sync.Wait
 			q.carryOut(work, l, c)
 		})
 	}
-	return nil
+	return len(got), nil
 }
 
 // carryOut runs one claim. What fails or panics is due again after a growing pause.
