@@ -1,6 +1,7 @@
 package holdqueue
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -43,5 +44,18 @@ func TestPausedQueueIsNotPolled(t *testing.T) {
 			t.Errorf("looks again after %v for %s, which nobody may send", wait, id)
 		}
 		running.Wait()
+	})
+}
+
+func TestClockSetBackAfterTheStartHoldsNothingUp(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.Inspect = func(_ context.Context, m *Message, b Body) (Inspection, error) { return sendAll(m, 5*time.Minute), nil }
+		h.run()
+		h.eventually("the start", h.started)
+		h.advance(-9 * time.Hour) // the hardware clock kept local time
+		id := h.submit("S: x\r\n\r\n", "a@o.example")
+		h.becomes(id, "delayed")
+		h.advance(6 * time.Minute)
+		h.becomes(id, "sent")
 	})
 }

@@ -102,6 +102,9 @@ func (q *Queue) round(ctx context.Context, lanes []*lane, running *sync.WaitGrou
 			continue // whoever finishes kicks
 		}
 		next, now, err := q.nextDue(ctx, l.kinds)
+		if err == nil {
+			q.floorAt(now)
+		}
 		if err == nil && !next.IsZero() && !next.After(now) {
 			var begun int
 			begun, err = q.start(ctx, l, free, running)

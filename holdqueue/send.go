@@ -99,15 +99,22 @@ func (q *Queue) pick(m *Message, c *claim, first, paused bool, now time.Time) ([
 // heldByStart says whether people still need a moment to cancel: after a start or a jump of the clock nothing
 // leaves sooner than its own delay, at most a minute.
 func (q *Queue) heldByStart(r *Recipient, now time.Time) bool {
+	return r.Tries == 0 && now.Before(q.floorAt(now).Add(min(r.Delay, safeStart)))
+}
+
+// floorAt is the moment from which people have time to cancel. It is never in the future: a clock that was set back,
+// as after a start in local time, would hold all mail until it has caught up.
+func (q *Queue) floorAt(now time.Time) time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return r.Tries == 0 && now.Before(q.floor.Add(min(r.Delay, safeStart)))
+	if now.Before(q.floor) {
+		q.floor = now
+	}
+	return q.floor
 }
 
 func (q *Queue) notBefore(m *Message, now time.Time) time.Time {
-	q.mu.Lock()
-	floor := q.floor
-	q.mu.Unlock()
+	floor := q.floorAt(now)
 	next := now.Add(lookAgain)
 	for _, r := range m.Recipients {
 		if at := floor.Add(min(r.Delay, safeStart)); r.State == Delayed && at.After(now) && at.Before(next) {
