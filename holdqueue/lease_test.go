@@ -59,3 +59,31 @@ func TestClockSetBackAfterTheStartHoldsNothingUp(t *testing.T) {
 		h.becomes(id, "sent")
 	})
 }
+
+func TestStopDoesNotWaitForASilentNextHop(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.opts.Workers.Grace = 100 * time.Millisecond
+		h.reopen()
+		began := make(chan struct{}, 1)
+		h.Sender = senderFunc(func(ctx context.Context, out *Outgoing) []Result {
+			began <- struct{}{}
+			<-ctx.Done()
+			return sameResult(len(out.Recipients), &SendError{Text: "greeting: timeout", Temporary: true})
+		})
+		h.run()
+		id := h.submit("S: x\r\n\r\n", "a@o.example")
+		<-began
+		start := time.Now()
+		h.halt()
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		if s := h.state(id); s != "deferred" {
+			t.Errorf("%s, and nobody knows until its lease is over", s)
+		}
+	})
+}
+
+type senderFunc func(context.Context, *Outgoing) []Result
+
+func (f senderFunc) Send(ctx context.Context, out *Outgoing) []Result { return f(ctx, out) }

@@ -25,13 +25,14 @@ const (
 	clockJump = 60 * time.Second
 )
 
-// Run is the one loop: it claims what is due and carries it out until ctx ends, then waits for what is under way.
+// Run is the one loop: it claims what is due and carries it out until ctx ends, then waits for what is under way, but
+// not for a next hop that has fallen silent.
 func (q *Queue) Run(ctx context.Context) error {
 	if err := q.setFloor(ctx); err != nil {
 		return err
 	}
 	var running sync.WaitGroup
-	defer running.Wait()
+	defer q.drain(&running)
 	lanes := q.lanes()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -58,6 +59,36 @@ func (q *Queue) Run(ctx context.Context) error {
 		}
 		last = time.Now()
 		timer.Reset(q.round(ctx, lanes, &running))
+	}
+}
+
+// drain waits for what is under way. What takes longer than the grace is broken off: a mail whose dot is not written
+// has not left, and the sender waits a little longer for the answer to one whose dot is.
+func (q *Queue) drain(running *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	renewal := time.NewTicker(q.o.Workers.Lease / 3)
+	defer renewal.Stop()
+	grace := time.NewTimer(q.o.Workers.Grace)
+	defer grace.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-renewal.C:
+			if err := q.renew(context.Background()); err != nil {
+				q.o.Log.Error("leases not renewed", "error", err)
+			}
+		case <-grace.C:
+			q.mu.Lock()
+			for _, c := range q.active {
+				c.cancel()
+			}
+			q.mu.Unlock()
+		}
 	}
 }
 
@@ -172,7 +203,8 @@ func (q *Queue) carryOut(ctx context.Context, l *lane, c *claim) {
 	q.o.Log.Error("work failed", "kind", c.kind, "ref", c.ref, "tries", c.tries, "error", err)
 	pause := min(time.Second<<min(c.tries, 12), 30*time.Minute)
 	again := func(tx *db.Tx) error { return q.finish(tx, c, tx.Now().Add(pause), true) }
-	if err := q.o.DB.Write(ctx, again); err != nil {
+	// Not ctx: what was broken off is put back like what failed.
+	if err := q.o.DB.Write(context.WithoutCancel(ctx), again); err != nil {
 		q.o.Log.Error("work not put back; its lease will end", "kind", c.kind, "ref", c.ref, "error", err)
 	}
 }

@@ -200,7 +200,8 @@ func (q *Queue) record(ctx context.Context, c *claim, id ID, bundle []*Recipient
 	}
 	header := q.headerForReports(ctx, id, bundle, results)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := q.o.DB.Write(ctx, func(tx *db.Tx) error { return q.recordOnce(tx, c, id, bundle, results, hold, header) })
+		// Not ctx: what is known of an attempt that was broken off is known all the same.
+		err := q.o.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error { return q.recordOnce(tx, c, id, bundle, results, hold, header) })
 		if err == nil || errors.Is(err, errLost) || ctx.Err() != nil {
 			return err
 		}
