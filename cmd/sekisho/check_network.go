@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +14,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/sekisho-mail/sekisho/holdqueue/relay"
 	"github.com/sekisho-mail/sekisho/internal/blob"
@@ -133,30 +130,24 @@ func checkRelay(ctx context.Context, k *checkup) {
 	if r.TLS != "required" {
 		k.warn("relay.tls", "%s: mail may travel in clear to the next hop", r.TLS)
 	}
-	hop, err := k.c.nextHop()
-	if err == nil {
-		err = hop.Check(ctx)
-	}
-	if err != nil {
+	if err := k.c.signInAtRelay(ctx); err != nil {
 		k.fail("relay", "%s: %v", r.Host, err)
 		return
 	}
 	k.ok("relay", "%s answers%s", r.Host, k.c.relayShown())
 }
 
-func (c *Config) nextHop() (*relay.Relay, error) {
-	o := relay.Options{Host: c.Relay.Host, Hostname: c.Relay.Hostname, TLS: relay.TLS(c.Relay.TLS), Username: c.Relay.Username}
-	var err error
-	if o.Roots, err = certPool(c.Relay.CAFile); err != nil {
-		return nil, err
-	}
-	if c.Relay.PasswordFile != "" {
-		if o.Password, err = readSecret(c.Relay.PasswordFile); err != nil {
-			return nil, err
-		}
+func (c *Config) signInAtRelay(ctx context.Context) error {
+	o, err := c.relayOptions()
+	if err != nil {
+		return err
 	}
 	o.Logger = slog.New(slog.DiscardHandler)
-	return relay.New(o)
+	hop, err := relay.New(o)
+	if err != nil {
+		return err
+	}
+	return hop.Check(ctx)
 }
 
 // relayShown is what a successful sign-in has proved.
@@ -169,22 +160,6 @@ func (c *Config) relayShown() string {
 		shown += ", it accepts the password"
 	}
 	return shown
-}
-
-// certPool is the system's, or that of a file; nil is the system's.
-func certPool(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, errors.New("cannot read " + path + ": " + plainError(err))
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", path)
-	}
-	return pool, nil
 }
 
 // checkProvider reads the identity provider's own description.
@@ -208,13 +183,10 @@ func checkProvider(ctx context.Context, k *checkup) {
 }
 
 func (c *Config) discover(ctx context.Context) (issuer string, err error) {
-	roots, err := certPool(c.OIDC.CAFile)
+	client, err := c.providerClient()
 	if err != nil {
 		return "", err
 	}
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-	}}
 	address := strings.TrimSuffix(c.OIDC.Issuer, "/") + "/.well-known/openid-configuration"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -17,17 +18,11 @@ import (
 
 // newSender is the way out: the company's mail server.
 func (h *house) newSender() (holdqueue.Sender, error) {
-	c := h.config.Relay
-	o := relay.Options{Host: c.Host, Hostname: c.Hostname, TLS: relay.TLS(c.TLS), Username: c.Username, Logger: h.log.With("part", "relay")}
-	var err error
-	if c.PasswordFile != "" {
-		if o.Password, err = secretFile(c.PasswordFile); err != nil {
-			return nil, fmt.Errorf("relay.password_file: %w", err)
-		}
+	o, err := h.config.relayOptions()
+	if err != nil {
+		return nil, err
 	}
-	if o.Roots, err = rootsIn(c.CAFile); err != nil {
-		return nil, fmt.Errorf("relay.ca_file: %w", err)
-	}
+	o.Logger = h.log.With("part", "relay")
 	if d := h.config.DKIM; d != nil {
 		if o.DKIM, err = relay.LoadSigner(d.Selector, d.Domains, d.KeyFile); err != nil {
 			return nil, fmt.Errorf("dkim: %w", err)
@@ -60,29 +55,48 @@ func (h *house) relayReady(ctx context.Context) error {
 	return h.relay.Check(ctx)
 }
 
-// rootsIn reads the certificates that are trusted instead of the system's; nil for no file.
-func rootsIn(path string) (*x509.CertPool, error) {
+// relayOptions are how the next hop is spoken to, in service as in a check.
+func (c *Config) relayOptions() (o relay.Options, err error) {
+	r := c.Relay
+	o = relay.Options{Host: r.Host, Hostname: r.Hostname, TLS: relay.TLS(r.TLS), Username: r.Username}
+	if o.Roots, err = certPool(r.CAFile); err != nil {
+		return o, fmt.Errorf("relay.ca_file: %w", err)
+	}
+	if r.PasswordFile != "" {
+		if o.Password, err = readSecret(r.PasswordFile); err != nil {
+			return o, fmt.Errorf("relay.password_file: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// certPool is the certificates of a file, trusted instead of the system's; nil, the system's, for no file.
+func certPool(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
-	raw, err := os.ReadFile(path)
+	pem, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("cannot read " + path + ": " + plainError(err))
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(raw) {
-		return nil, errors.New(path + " holds no certificate")
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", path)
 	}
 	return pool, nil
 }
 
-// clientTrusting is an HTTP client for the identity provider; nil when the system's certificates do.
-func clientTrusting(caFile string) (*http.Client, error) {
-	roots, err := rootsIn(caFile)
-	if roots == nil || err != nil {
-		return nil, err
+// providerPatience is how long the identity provider may take for one answer.
+const providerPatience = 15 * time.Second
+
+// providerClient is the HTTP client for the identity provider.
+func (c *Config) providerClient() (*http.Client, error) {
+	roots, err := certPool(c.OIDC.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("oidc.ca_file: %w", err)
 	}
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig.RootCAs = roots
-	return &http.Client{Transport: t, Timeout: 15 * time.Second}, nil
+	return &http.Client{Timeout: providerPatience, Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}, nil
 }

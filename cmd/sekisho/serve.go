@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -249,51 +248,10 @@ func (h *house) newSubmission() (*submission.Server, error) {
 	if o.Zone, err = time.LoadLocation(h.config.Organization.TimeZone); err != nil {
 		return nil, err
 	}
-	for _, s := range c.Gateway.Sources {
-		source, err := gatewaySource(s)
-		if err != nil {
-			return nil, err
-		}
-		o.Sources = append(o.Sources, source)
+	if o.Sources, err = h.config.Sources(); err != nil {
+		return nil, err
 	}
 	return submission.New(o)
-}
-
-func gatewaySource(s SourceConf) (submission.Source, error) {
-	out := submission.Source{Name: s.Name, Kind: submission.Kind(s.Kind), Senders: s.Senders, Owner: mailaddr.Address(s.Owner)}
-	for _, n := range s.Networks {
-		p, err := netip.ParsePrefix(n)
-		if err != nil {
-			return out, fmt.Errorf("gateway source %s: %w", s.Name, err)
-		}
-		out.Networks = append(out.Networks, p)
-	}
-	if s.RequireHeader.Name == "" {
-		return out, nil
-	}
-	value := s.RequireHeader.Value
-	if file := s.RequireHeader.ValueFile; file != "" {
-		secret, err := secretFile(file)
-		if err != nil {
-			return out, fmt.Errorf("gateway source %s: %w", s.Name, err)
-		}
-		value = secret
-	}
-	out.Header = &submission.RequiredHeader{Name: s.RequireHeader.Name, Value: value, Public: s.RequireHeader.ValueFile == ""}
-	return out, nil
-}
-
-// secretFile reads a secret; the line end that editors put there is none of it.
-func secretFile(path string) (string, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
-	}
-	secret := strings.TrimRight(string(raw), "\r\n")
-	if secret == "" {
-		return "", fmt.Errorf("secret file %s is empty", path)
-	}
-	return secret, nil
 }
 
 // whose answers the submission server from the people file of the day.
@@ -334,12 +292,12 @@ func (h *house) newGate() (*signin.Gate, error) {
 	}
 	var err error
 	if c.ClientSecretFile != "" {
-		if o.ClientSecret, err = secretFile(c.ClientSecretFile); err != nil {
+		if o.ClientSecret, err = readSecret(c.ClientSecretFile); err != nil {
 			return nil, fmt.Errorf("oidc.client_secret_file: %w", err)
 		}
 	}
-	if o.Client, err = clientTrusting(c.CAFile); err != nil {
-		return nil, fmt.Errorf("oidc.ca_file: %w", err)
+	if o.Client, err = h.config.providerClient(); err != nil {
+		return nil, err
 	}
 	return signin.New(signin.Options{OIDC: o, DB: h.db, Keys: h.keys, People: h.roster.Book, BaseURL: mustURL(h.config.BaseURL),
 		Log: h.log.With("part", "signin")})
