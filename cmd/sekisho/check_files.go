@@ -152,6 +152,10 @@ func checkSources(_ context.Context, k *checkup) {
 			k.fail(path, "%v", err)
 			continue
 		}
+		if source.Header != nil && !source.Header.Public && !source.RequireTLS {
+			k.warn(path, "the secret header of %s may travel in clear, where anybody on the way can read it; set require_tls: true", conf.Name)
+			continue
+		}
 		k.ok(path, "%s proves its mail (%s)", conf.Name, proof(conf))
 	}
 }

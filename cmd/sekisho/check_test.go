@@ -165,6 +165,7 @@ func TestCheckFindsEachMistake(t *testing.T) {
 	certificate(t, s.dir, "ending", time.Now().Add(48*time.Hour), "mail.corp.example")
 	certificate(t, s.dir, "stranger", time.Now().Add(1000*time.Hour), "mail.other.example")
 	write(t, s.dir, "wrong.secret", "battery staple\n")
+	write(t, s.dir, "long.secret", strings.Repeat("x", 32)+"\n")
 	write(t, s.dir, "rules.yaml", "version: 1\nrules:\n  - {name: a, then: {hold: {approvers: ['group:nobody', x@corp.example]}}}\n")
 	write(t, s.dir, "bad-people.yaml", "people:\n  - {address: alice}\n")
 	write(t, s.dir, "bad-users.yaml", "users:\n  - {address: alice@corp.example, password: plain}\n")
@@ -209,6 +210,8 @@ func TestCheckFindsEachMistake(t *testing.T) {
 		"data cannot be made":   {[]string{"data_dir: data", "data_dir: /proc/none/data"}, "this user cannot make it"},
 		"gateway without proof": {[]string{"listen_tls", "gateway: {sources: [{name: exo, kind: exchange_online, senders: [corp.example], owner: it@corp.example}]}, listen_tls"}, "error  sekisho.yaml:5: exchange_online shares its addresses"},
 		"gateway short secret":  {[]string{"listen_tls", "gateway: {sources: [{name: x, require_header: {name: X-S, value_file: short}, senders: [corp.example], owner: it@corp.example}]}, listen_tls"}, "error  sekisho.yaml:5: "},
+		"gateway secret bare":   {[]string{"listen_tls", "gateway: {sources: [{name: x, require_header: {name: X-S, value_file: long.secret}, senders: [corp.example], owner: it@corp.example}]}, listen_tls"}, "warn   sekisho.yaml:5: the secret header of x may travel in clear"},
+		"limits":                {[]string{"listen_tls", "limits: {connections_per_address: 5000}, listen_tls"}, "error  sekisho.yaml:5: connections_per_address (5000) is more than connections (2000) allows"},
 		"database":              {[]string{"metrics:", "database: {url: \"postgres://x@" + nobody + "/x\"}\nmetrics:"}, "error  sekisho.yaml:10: "},
 		"store":                 {[]string{"metrics:", "files: {url: \"file:/proc\"}\nmetrics:"}, "error  sekisho.yaml:10: "},
 		"dkim":                  {[]string{"metrics:", "dkim: {selector: s1, key_file: keys}\nmetrics:"}, "error  sekisho.yaml:10: dkim key"},

@@ -74,7 +74,8 @@ type SubmissionConf struct {
 	// TLS is needed for Listen and ListenTLS: nobody signs in without it.
 	TLS             TLSFiles      `yaml:"tls"`
 	MaxMessageBytes yamlfile.Size `yaml:"max_message_bytes"` // default 150MiB
-	MaxRecipients   int           `yaml:"max_recipients"`    // default 1000
+	MaxRecipients   int           `yaml:"max_recipients"`    // of one mail; default 1000
+	Limits          LimitsConf    `yaml:"limits"`
 	// ClientInReceived puts the client's address into the Received field.
 	ClientInReceived bool     `yaml:"client_in_received"`
 	Auth             AuthConf `yaml:"auth"`
@@ -82,6 +83,18 @@ type SubmissionConf struct {
 		Listen  []string     `yaml:"listen"` // default: none
 		Sources []SourceConf `yaml:"sources"`
 	} `yaml:"gateway"`
+}
+
+// LimitsConf bounds what one client can take from the others.
+type LimitsConf struct {
+	Connections int `yaml:"connections"` // at one time, on all listeners; default 2000
+	// ConnectionsPerAddress: of one IPv4 address or IPv6 /64, behind which a
+	// whole office may be; default 400.
+	ConnectionsPerAddress int `yaml:"connections_per_address"`
+	// Recipients one person (or writer behind a gateway source) may write to:
+	// above 450 until there is room again, and 550. Defaults 600 and 10000.
+	RecipientsPer10Minutes int `yaml:"recipients_per_10_minutes"`
+	RecipientsPerDay       int `yaml:"recipients_per_day"`
 }
 
 // TLSFiles are a certificate chain and its key, read again when they change.
@@ -109,6 +122,9 @@ type SourceConf struct {
 	Kind          string            `yaml:"kind"`
 	Networks      []string          `yaml:"networks"`
 	RequireHeader RequireHeaderConf `yaml:"require_header"`
+	// RequireTLS refuses the source over plain text, where the secret of
+	// RequireHeader could be read on the way.
+	RequireTLS bool `yaml:"require_tls"`
 	// Senders are domains and addresses that may stand in MAIL FROM and From.
 	Senders []string `yaml:"senders"`
 	// Owner answers for mail whose From is no person's.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/yamlfile"
+	"github.com/sekisho-mail/sekisho/submission"
 )
 
 // complete fills in what the file leaves out and makes paths absolute.
@@ -71,11 +72,30 @@ func (c *Config) completeSubmission() {
 	c.tls(&s.TLS)
 	s.MaxMessageBytes = cmp.Or(s.MaxMessageBytes, 150<<20)
 	s.MaxRecipients = cmp.Or(s.MaxRecipients, 1000)
+	c.completeLimits()
 	s.Auth.UsersFile = c.beside(cmp.Or(s.Auth.UsersFile, "users.yaml"))
 	for i := range s.Gateway.Sources {
 		source := &s.Gateway.Sources[i]
 		source.Kind = cmp.Or(source.Kind, "networks")
 		source.RequireHeader.ValueFile = c.beside(source.RequireHeader.ValueFile)
+	}
+}
+
+// completeLimits leaves an explicit 0 alone: it is a mistake, not a wish for the default.
+func (c *Config) completeLimits() {
+	d, l := submission.DefaultLimits(), &c.Submission.Limits
+	for key, f := range map[string]struct {
+		value   *int
+		factory int
+	}{
+		"connections":               {&l.Connections, d.Connections},
+		"connections_per_address":   {&l.ConnectionsPerAddress, d.ConnectionsPerAddress},
+		"recipients_per_10_minutes": {&l.RecipientsPer10Minutes, d.RecipientsPer10Minutes},
+		"recipients_per_day":        {&l.RecipientsPerDay, d.RecipientsPerDay},
+	} {
+		if !c.file.Has("submission.limits." + key) {
+			*f.value = f.factory
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *Config) Sources() ([]submission.Source, error) {
 }
 
 func (s *SourceConf) source() (submission.Source, error) {
-	out := submission.Source{Name: s.Name, Kind: submission.Kind(s.Kind), Senders: s.Senders, Owner: mailaddr.Address(s.Owner)}
+	out := submission.Source{Name: s.Name, Kind: submission.Kind(s.Kind), Senders: s.Senders, Owner: mailaddr.Address(s.Owner), RequireTLS: s.RequireTLS}
 	for _, n := range s.Networks {
 		prefix, err := netip.ParsePrefix(n)
 		if err != nil {

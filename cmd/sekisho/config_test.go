@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/yamlfile"
+	"github.com/sekisho-mail/sekisho/submission"
 )
 
 // contractConfig is the configuration as the documentation shows it, whole.
@@ -94,6 +95,7 @@ func TestTheSmallestConfigurationHasEveryDefault(t *testing.T) {
 		"gateway":         {len(c.Submission.Gateway.Listen), 0},
 		"max_message":     {c.Submission.MaxMessageBytes, yamlfile.Size(150 << 20)},
 		"max_recipients":  {c.Submission.MaxRecipients, 1000},
+		"limits":          {c.Submission.limits(), factoryLimits()},
 		"relay":           {c.Relay.Host + " " + c.Relay.TLS, "smtp.corp.example:587 required"},
 		"time zone":       {c.Organization.TimeZone + " " + c.Organization.Language, "Asia/Tokyo ja"},
 		"name":            {c.Organization.Name, "corp.example"},
@@ -109,6 +111,40 @@ func TestTheSmallestConfigurationHasEveryDefault(t *testing.T) {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("%s is %v, want %v", what, pair[0], pair[1])
 		}
+	}
+}
+
+// factoryLimits are those of the server, as far as the configuration speaks of them.
+func factoryLimits() submission.Limits {
+	l := submission.DefaultLimits()
+	l.Idle, l.SignIn, l.Grace, l.Commit = 0, 0, 0, 0
+	return l
+}
+
+func TestLimitsReachTheServer(t *testing.T) {
+	c := load(t, t.TempDir(), strings.Replace(smallestConfig, "hostname:", `max_recipients: 7, max_message_bytes: 1MiB,
+  limits: {connections: 50, connections_per_address: 40, recipients_per_10_minutes: 30, recipients_per_day: 60}, hostname:`, 1))
+	want := submission.Limits{MessageBytes: 1 << 20, Recipients: 7, Connections: 50, ConnectionsPerAddress: 40, RecipientsPer10Minutes: 30, RecipientsPerDay: 60}
+	if got := c.Submission.limits(); got != want {
+		t.Errorf("%+v", got)
+	}
+	some := load(t, t.TempDir(), strings.Replace(smallestConfig, "hostname:", "limits: {recipients_per_day: 20000}, hostname:", 1))
+	want = factoryLimits()
+	want.RecipientsPerDay = 20000
+	if got := some.Submission.limits(); got != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestASourceThatRequiresTLSNeedsACertificate(t *testing.T) {
+	dir := t.TempDir()
+	source := `gateway: {sources: [{name: exo, networks: [192.0.2.0/28], senders: [corp.example], owner: it@corp.example, require_tls: true}]}, hostname:`
+	if _, err := LoadConfig(write(t, dir, "a.yaml", strings.Replace(smallestConfig, "hostname:", source, 1))); err == nil || !strings.Contains(err.Error(), "a.yaml:2: require_tls needs a certificate") {
+		t.Errorf("without a certificate: %v", err)
+	}
+	c := load(t, dir, strings.Replace(smallestConfig, "hostname:", "tls: {cert_file: a, key_file: b}, "+source, 1))
+	if sources, err := c.Sources(); err != nil || !sources[0].RequireTLS {
+		t.Errorf("%+v, %v", sources, err)
 	}
 }
 

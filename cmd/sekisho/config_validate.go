@@ -134,8 +134,33 @@ func (c *Config) validateSubmission() {
 	if s.MaxRecipients < 1 || s.MaxRecipients > 10000 {
 		c.file.Add("submission.max_recipients", "max_recipients must lie between 1 and 10000")
 	}
+	c.validateLimits()
 	if len(s.Gateway.Listen) > 0 && len(s.Gateway.Sources) == 0 {
 		c.file.Add("submission.gateway", "a gateway listener without sources would accept no mail at all")
+	}
+}
+
+// mostLimit keeps a slip of the finger from switching a limit off.
+const mostLimit = 10_000_000
+
+func (c *Config) validateLimits() {
+	l, path := c.Submission.Limits, "submission.limits."
+	for _, f := range []struct {
+		key   string
+		value int
+	}{
+		{"connections", l.Connections}, {"connections_per_address", l.ConnectionsPerAddress},
+		{"recipients_per_10_minutes", l.RecipientsPer10Minutes}, {"recipients_per_day", l.RecipientsPerDay},
+	} {
+		if f.value < 1 || f.value > mostLimit {
+			c.file.Add(path+f.key, "%s must lie between 1 and %d", f.key, mostLimit)
+		}
+	}
+	if l.ConnectionsPerAddress > l.Connections {
+		c.file.Add(path+"connections_per_address", "connections_per_address (%d) is more than connections (%d) allows at all", l.ConnectionsPerAddress, l.Connections)
+	}
+	if l.RecipientsPer10Minutes > l.RecipientsPerDay {
+		c.file.Add(path+"recipients_per_day", "recipients_per_day (%d) is less than recipients_per_10_minutes (%d)", l.RecipientsPerDay, l.RecipientsPer10Minutes)
 	}
 }
 
@@ -169,6 +194,9 @@ func (c *Config) validateSource(i int) {
 		c.file.Add(path, "the source needs networks, or a secret in require_header; anybody could use it")
 	case h.Value != "" && len(s.Networks) == 0:
 		c.file.Add(path+".require_header", "a value that everybody may know proves nothing without networks; use value_file for a secret")
+	}
+	if s.RequireTLS && !c.Submission.TLS.Given() {
+		c.file.Add(path+".require_tls", "require_tls needs a certificate in submission.tls; without it the source could never send")
 	}
 	if len(s.Senders) == 0 {
 		c.file.Add(path+".senders", "the source needs senders: the domains and addresses it may send as")

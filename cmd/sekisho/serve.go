@@ -230,7 +230,7 @@ func (h *house) newSubmission() (*submission.Server, error) {
 	o := submission.Options{
 		Hostname: c.Hostname, Listen: c.Listen, ListenTLS: c.ListenTLS, Gateway: c.Gateway.Listen,
 		People: whose{h.roster}, Keys: h.keys, Room: h.room, ClientInReceived: c.ClientInReceived, Log: h.log.With("part", "submission"), Metrics: h.counts,
-		Limits:          submission.Limits{MessageBytes: int64(c.MaxMessageBytes), Recipients: c.MaxRecipients},
+		Limits:          c.limits(),
 		RefuseRecipient: h.refuseRecipient,
 		Begin:           func(ctx context.Context) (submission.Draft, error) { return h.queue.Begin(ctx) },
 	}
@@ -252,6 +252,14 @@ func (h *house) newSubmission() (*submission.Server, error) {
 		return nil, err
 	}
 	return submission.New(o)
+}
+
+func (s *SubmissionConf) limits() submission.Limits {
+	return submission.Limits{
+		MessageBytes: int64(s.MaxMessageBytes), Recipients: s.MaxRecipients,
+		Connections: s.Limits.Connections, ConnectionsPerAddress: s.Limits.ConnectionsPerAddress,
+		RecipientsPer10Minutes: s.Limits.RecipientsPer10Minutes, RecipientsPerDay: s.Limits.RecipientsPerDay,
+	}
 }
 
 // whose answers the submission server from the people file of the day.
