@@ -70,8 +70,23 @@ func newHeader(raw, rest []byte) (*header, error) {
 	case raw[0] == ' ' || raw[0] == '\t':
 		// It would continue the last field we put in front.
 		return nil, headerBeginsFolded()
+	case h.hides("From") || h.hides("Sender") || h.hides("Bcc") || h.hides("Resent-Bcc"):
+		return nil, headerUnclear()
 	}
 	return h, nil
+}
+
+// hides says whether a line looks like a field of that name and was not read as one: behind a line at which we take
+// the header to be over and others read on, or "From :" in the first line, where a mailbox separator may stand.
+func (h *header) hides(name string) bool {
+	lines := 0
+	for line := range bytes.SplitSeq(h.raw, []byte("\r\n")) {
+		field, _, ok := bytes.Cut(line, []byte(":"))
+		if ok && strings.EqualFold(string(bytes.TrimRight(field, " \t")), name) {
+			lines++
+		}
+	}
+	return lines > len(h.all(name))
 }
 
 func (h *header) all(name string) []string { return h.block.All(name) }

@@ -186,6 +186,9 @@ func noHeader() *smtp.SMTPError {
 func headerBeginsFolded() *smtp.SMTPError {
 	return reply(554, 5, 6, 0, "The header begins with a blank, which only a continued line may do")
 }
+func headerUnclear() *smtp.SMTPError {
+	return reply(554, 5, 6, 0, "The header names a sender or a blind copy in a line that not every mail program reads as a field")
+}
 func fromMissing() *smtp.SMTPError {
 	return reply(554, 5, 6, 0, "The message has no From field")
 }
