@@ -115,10 +115,18 @@ func orInt(n, factory int) int {
 // ErrWrongKeys says that the database was sealed with keys that are not in the key file.
 var ErrWrongKeys = errors.New("the key file does not fit this database: restore the key file that belongs to it")
 
+// ErrMoved says that everything has moved to another database, and that this one must never send again.
+var ErrMoved = errors.New("this database has been moved to another one by sekisho migrate; database.url must name that one")
+
 const canary = "sekisho canary"
 
 func (q *Queue) checkCanary(ctx context.Context) error {
 	return q.o.DB.Write(ctx, func(tx *db.Tx) error {
+		if moved, err := setting(tx, "moved"); err != nil {
+			return err
+		} else if moved != nil {
+			return ErrMoved
+		}
 		sealed, err := setting(tx, "canary")
 		if err != nil {
 			return err

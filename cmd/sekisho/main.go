@@ -25,9 +25,9 @@ type commands struct {
 	Scan    ScanCmd    `cmd:"" help:"Inspect mails and documents without sending them."`
 	Rewrite RewriteCmd `cmd:"" help:"Print a mail as one recipient would get it."`
 	Policy  PolicyCmd  `cmd:"" help:"Validate, test and show policies."`
-	Backup  BackupCmd  `cmd:"" help:"Make a consistent copy while running (not available yet)."`
-	Restore RestoreCmd `cmd:"" help:"Bring a backup back (not available yet)."`
-	Migrate MigrateCmd `cmd:"" help:"Move to PostgreSQL or S3 (not available yet)."`
+	Backup  BackupCmd  `cmd:"" help:"Make a consistent copy, while running."`
+	Restore RestoreCmd `cmd:"" help:"Bring a backup back into an empty installation."`
+	Migrate MigrateCmd `cmd:"" help:"Move to PostgreSQL or S3, held mail and all."`
 	Bench   BenchCmd   `cmd:"" help:"Measure this machine (not available yet)."`
 	Version VersionCmd `cmd:"" help:"Print version, commit, Go and SQLite."`
 	ReadPDF ReadPDFCmd `cmd:"" name:"read-pdf" hidden:""`
