@@ -19,6 +19,7 @@ type questionPage struct {
 	Risk       []findingView // the risky ones, shown
 	Rest       []findingView // the others, folded
 	People     []answerView
+	Domains    []domainCount // of many recipients; nil when each can be shown
 	Outside    int
 	HeaderOnly []mailaddr.Address
 	Preview    *preview
@@ -31,6 +32,17 @@ type questionPage struct {
 	Comment string // kept over a lost race
 	WhyNot  string // key of why the reader may not decide
 }
+
+// domainCount says how many recipients a domain has: what matters about twelve
+// addresses is whose they are.
+type domainCount struct {
+	Domain  string
+	N       int
+	Outside bool
+}
+
+// manyRecipients is from how many on they are folded behind their domains.
+const manyRecipients = 5
 
 // answerView is one recipient of a question.
 type answerView struct {
@@ -98,6 +110,17 @@ func (st *staff) fillPeople(m *holdqueue.Message, body *questionPage) {
 			body.Outside++
 		}
 		body.People = append(body.People, v)
+	}
+	if len(body.People) < manyRecipients {
+		return
+	}
+	for _, v := range body.People {
+		d := v.Address.Domain()
+		i := slices.IndexFunc(body.Domains, func(c domainCount) bool { return c.Domain == d })
+		if i < 0 {
+			i, body.Domains = len(body.Domains), append(body.Domains, domainCount{Domain: d, Outside: v.Outside})
+		}
+		body.Domains[i].N++
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,6 +60,17 @@ func TestStaleRevisionShowsTheQuestionAsItIsNow(t *testing.T) {
 	page := h.post(h.as("manager"), "/requests/"+string(q.ID)+"/decide", "revision", strings.Repeat("0", 64), "verb", "approve", "comment", "よさそう").is(t, http.StatusConflict)
 	page.has(t, "表示した後に、内容が変わりました。", string(q.Revision), "よさそう")
 	h.becomes(m.ID, holdqueue.Held)
+}
+
+func TestManyRecipientsAreToldByTheirDomains(t *testing.T) {
+	h := newHouse(t)
+	to := []string{"boss@hold.example"}
+	for i := range 12 {
+		to = append(to, fmt.Sprintf("member%02d@hold.example", i))
+	}
+	m := h.submit("alice@corp.example", "ご案内", to...)
+	page := h.get(h.as("manager"), "/requests/"+string(h.question(m.ID).ID)).is(t, http.StatusOK)
+	page.has(t, `<b>hold.example</b> <span class="number">13</span>`, "宛先を1件ずつ見る・選ぶ", "member11@")
 }
 
 func TestNobodyApprovesTheirOwnMail(t *testing.T) {
