@@ -16,7 +16,7 @@ func signedContent(b []byte) ([]byte, error) {
 	r := &berReader{b: b, at: i + len(data)}
 	tag, length, ok := r.head()
 	if !ok || tag != 0xa0 {
-		return nil, errors.New("no content")
+		return nil, nil // detached, or certificates only
 	}
 	if length >= 0 {
 		r.b = r.b[:min(len(r.b), r.at+length)]
@@ -102,10 +102,10 @@ func (r *berReader) octets(out *[]byte, depth int) error {
 // file in .p7m attachments. A detached signature holds nothing.
 func (w *Walk) signed(f file) error {
 	content, err := signedContent(f.body)
-	if err != nil || len(content) == 0 {
-		if f.media == "application/pkcs7-mime" || f.media == "application/x-pkcs7-mime" {
-			return errUnsupported
-		}
+	if err != nil {
+		return err
+	}
+	if len(content) == 0 {
 		return nil
 	}
 	w.expanded += int64(len(content))

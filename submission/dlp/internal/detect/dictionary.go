@@ -4,8 +4,6 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	ahocorasick "github.com/BobuSumisu/aho-corasick"
-
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/fold"
 )
 
@@ -25,7 +23,7 @@ type hit struct {
 // dictionary finds every word of all lists in one pass. A regexp alternation of
 // two thousand words takes 40 s per megabyte, the automaton the same as for two.
 type dictionary struct {
-	trie    *ahocorasick.Trie
+	words   *automaton
 	entries [][]entry // by pattern
 	anchors []bool    // by pattern: prefix of a secret, not a word
 }
@@ -64,7 +62,7 @@ func (b *dictionaryBuilder) add(word string, e entry) {
 
 func (b *dictionaryBuilder) build() *dictionary {
 	return &dictionary{
-		trie:    ahocorasick.NewTrieBuilder().AddStrings(b.words).Build(),
+		words:   newAutomaton(b.words),
 		entries: b.entries,
 		anchors: b.anchors,
 	}
@@ -74,16 +72,14 @@ func (b *dictionaryBuilder) build() *dictionary {
 // folded text.
 func (d *dictionary) search(q *fold.Squeezed) []hit {
 	var hits []hit
-	d.trie.Walk(q.B, func(end, n, pattern int64) bool {
-		start, stop := int(end-n+1), int(end+1)
-		if !d.anchors[pattern] && !wholeWord(q.B, start, stop) {
-			return true
+	d.words.walk(q.B, func(start, end, word int) {
+		if !d.anchors[word] && !wholeWord(q.B, start, end) {
+			return
 		}
-		from, to := q.Origin(start, stop)
-		for _, e := range d.entries[pattern] {
+		from, to := q.Origin(start, end)
+		for _, e := range d.entries[word] {
 			hits = append(hits, hit{from, to, e})
 		}
-		return true
 	})
 	return hits
 }

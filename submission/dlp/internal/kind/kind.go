@@ -70,6 +70,8 @@ var magics = []magic{
 	{"image/tiff", "II*\x00"}, {"image/tiff", "MM\x00*"}, {"image/vnd.microsoft.icon", "\x00\x00\x01\x00"}, {"image/bmp", "BM"},
 	{"image/emf", "\x01\x00\x00\x00\x6c\x00\x00\x00"}, {"image/emf", "\x01\x00\x00\x00\x58\x00\x00\x00"}, {"image/wmf", "\xd7\xcd\xc6\x9a"},
 	{"image/vnd.adobe.photoshop", "8BPS"}, {"image/jp2", "\x00\x00\x00\x0cjP  "}, {"image/x-xcf", "gimp xcf"},
+	{"image/x-portable-bitmap", "P4\n"}, {"image/x-portable-graymap", "P5\n"}, {"image/x-portable-pixmap", "P6\n"}, {"image/x-xwindowdump", "\x00\x00\x00\x6b\x00\x00\x00\x07"},
+	{"image/wmf", "\x01\x00\x09\x00\x00\x03"}, {"image/wmf", "\x02\x00\x09\x00\x00\x03"}, {"image/x-icns", "icns"},
 	{"audio/mpeg", "ID3"}, {"audio/mpeg", "\xff\xfb"}, {"audio/mpeg", "\xff\xf3"}, {"audio/ogg", "OggS"}, {"audio/flac", "fLaC"},
 	{"audio/midi", "MThd"}, {"audio/amr", "#!AMR"}, {"audio/basic", ".snd"},
 	{"video/x-matroska", "\x1a\x45\xdf\xa3"}, {"video/mpeg", "\x00\x00\x01\xba"}, {"video/mpeg", "\x00\x00\x01\xb3"}, {"video/x-flv", "FLV\x01"},
@@ -91,9 +93,31 @@ func Of(name string, b []byte) string {
 		return k
 	}
 	if !IsText(b) {
+		if ext := Ext(name); ext == "pgp" || ext == "gpg" {
+			return openPGP(b)
+		}
 		return Unknown
 	}
 	return textType(name, b)
+}
+
+// openPGP tells encrypted messages and keys apart by the tag of the first packet
+// (RFC 9580 4.3).
+func openPGP(b []byte) string {
+	if len(b) < 2 || b[0]&0x80 == 0 {
+		return Unknown
+	}
+	tag := b[0] & 0x3f
+	if b[0]&0x40 == 0 {
+		tag = b[0] >> 2 & 0xf
+	}
+	switch tag {
+	case 1, 3, 9, 18, 20: // a session key for somebody, or encrypted data
+		return PGP
+	case 2, 6, 14: // a signature, public keys
+		return PGPKeys
+	}
+	return Unknown
 }
 
 func binaryType(b []byte) string {
