@@ -26,7 +26,7 @@ type failurePage struct {
 func (s *site) failure(ctx context.Context, r *Request, st *staff, err error) Response {
 	v := verdictOf(err)
 	body := failurePage{Key: v.key, Portal: st == nil}
-	if v.code >= codeBroken {
+	if v.code >= codeBroken && !errors.Is(err, context.Canceled) {
 		body.ID = db.NewID()
 		s.Log.Error("request failed", "id", body.ID, "route", r.route.pattern(), "error", err)
 	}

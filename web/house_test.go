@@ -352,11 +352,22 @@ const text = "From: =?utf-8?B?5L2Q6Jek?= <alice@corp.example>\r\nTo: someone@hol
 // looked into.
 func (h *house) submit(person, subject string, to ...string) *holdqueue.Message {
 	h.t.Helper()
+	return h.accept(holdqueue.FromPerson, person, subject, to)
+}
+
+// submitAs is a mail of alice's that comes through another door.
+func (h *house) submitAs(door holdqueue.Origin, subject string, to ...string) *holdqueue.Message {
+	h.t.Helper()
+	return h.accept(door, "alice@corp.example", subject, to)
+}
+
+func (h *house) accept(door holdqueue.Origin, person, subject string, to []string) *holdqueue.Message {
+	h.t.Helper()
 	d, err := h.queue.Begin(h.t.Context())
 	must(h.t, err)
 	_, err = io.WriteString(d, text)
 	must(h.t, err)
-	env := holdqueue.Envelope{Origin: holdqueue.FromPerson, Person: mailaddr.Address(person), MailFrom: mailaddr.Address(person),
+	env := holdqueue.Envelope{Origin: door, Person: mailaddr.Address(person), MailFrom: mailaddr.Address(person),
 		Meta: holdqueue.Meta{Subject: subject, MessageID: db.NewID() + "@corp.example", From: []mailaddr.Address{mailaddr.Address(person)}}}
 	for _, a := range to {
 		env.Recipients = append(env.Recipients, holdqueue.EnvelopeRecipient{Address: mailaddr.Address(a)})

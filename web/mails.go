@@ -26,7 +26,7 @@ func (st *staff) mails(ctx context.Context, r *Request) (Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := st.rows(ctx, found)
+	rows, err := st.rows(ctx, gathered(found))
 	if err != nil {
 		return nil, err
 	}

@@ -97,6 +97,7 @@ type mailRow struct {
 	Reasons    []string
 	Automatic  bool
 	Size       int64
+	Copies     []string // ids of further copies of the same mail this row stands for
 	May        mayDo
 }
 
@@ -106,7 +107,7 @@ const shownRecipients = 3
 func rowOf(m *holdqueue.Message) mailRow {
 	row := mailRow{
 		ID: m.ID, Subject: m.Meta.Subject, From: m.Person, AcceptedAt: m.AcceptedAt, EndedAt: m.EndedAt,
-		States: statesOf(m), Automatic: m.Automatic, Size: m.Size, May: possible(m),
+		States: statesOf(m), Automatic: m.Automatic, Size: m.Size, Copies: copiesIn(m), May: possible(m),
 	}
 	for i, r := range m.Recipients {
 		if i < shownRecipients {

@@ -23,6 +23,7 @@ type messagePage struct {
 	Why        whyView
 	Requests   []*approval.Request
 	Links      []linkify.Link
+	Copies     []mailRow // the same mail to other recipients, as a gateway split it
 	Tell       *tellView
 }
 
@@ -75,6 +76,14 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 	body.Row = rows[0]
 	if !body.Reads {
 		body.Row.Subject, body.Row.Hidden = "", true
+	}
+	copies, err := st.family(ctx, m.Message)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range copies {
+		body.Copies = append(body.Copies, rowOf(other))
+		body.Row.Copies = append(body.Row.Copies, other.ID)
 	}
 	if body.Recipients, err = st.recipientViews(m.Message); err != nil {
 		return nil, err

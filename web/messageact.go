@@ -11,7 +11,9 @@ import (
 
 // cancel takes a mail back, or the recipients that were ticked.
 func (st *staff) cancel(ctx context.Context, r *Request) (Response, error) {
-	outcomes, err := st.Queue.Cancel(ctx, r.Mail.ID, chosen(r), cancelReason(r.Mail), queueActor(r))
+	outcomes, err := st.act(ctx, r, func(id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
+		return st.Queue.Cancel(ctx, id, ids, cancelReason(r.Mail), queueActor(r))
+	})
 	return st.tell(ctx, r, "cancel", outcomes, err)
 }
 
@@ -25,13 +27,17 @@ func cancelReason(m *mailAccess) holdqueue.Reason {
 
 // sendNow ends the delay. It decides nothing: what is held stays held.
 func (st *staff) sendNow(ctx context.Context, r *Request) (Response, error) {
-	outcomes, err := st.Queue.SendNow(ctx, r.Mail.ID, chosen(r), queueActor(r))
+	outcomes, err := st.act(ctx, r, func(id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
+		return st.Queue.SendNow(ctx, id, ids, queueActor(r))
+	})
 	return st.tell(ctx, r, "release", outcomes, err)
 }
 
 // stop stops the clock.
 func (st *staff) stop(ctx context.Context, r *Request) (Response, error) {
-	outcomes, err := st.Queue.Stop(ctx, r.Mail.ID, chosen(r), queueActor(r))
+	outcomes, err := st.act(ctx, r, func(id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
+		return st.Queue.Stop(ctx, id, ids, queueActor(r))
+	})
 	return st.tell(ctx, r, "stop", outcomes, err)
 }
 

@@ -93,6 +93,7 @@ func verdicts() []struct {
 		{linkify.ErrExpired, verdict{codeGone, "link_expired"}},
 		{linkify.ErrRevoked, verdict{codeGone, "link_revoked"}},
 		{context.DeadlineExceeded, verdict{codeUnavailable, "busy"}},
+		{context.Canceled, verdict{codeUnavailable, "busy"}}, // the reader has gone: nobody sees it
 	}
 }
 

@@ -217,22 +217,9 @@ func read(t testing.TB, res *http.Response, err error) (*http.Response, string) 
 	return res, string(b)
 }
 
-var build struct {
-	sync.Mutex
-	path string
-	err  error
-}
-
-// binary builds dex when the cache has none. The version stands in its name:
-// another version in tools/dex is built anew.
-func binary() (string, error) {
-	build.Lock()
-	defer build.Unlock()
-	if build.path == "" && build.err == nil {
-		build.path, build.err = buildDex()
-	}
-	return build.path, build.err
-}
+// binary is the path of dex, built when the cache has none. The version stands
+// in its name: another version in tools/dex is built anew.
+var binary = sync.OnceValues(buildDex)
 
 func buildDex() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
