@@ -104,6 +104,17 @@ func (h *house) watchPolicy(ctx context.Context) error {
 	}
 }
 
+// warmUp compiles the PDF reader once for each version; until then documents are read more slowly.
+func (h *house) warmUp(ctx context.Context) error {
+	if !h.warm {
+		return nil
+	}
+	if err := h.inspector.Load().Scanner.Warm(ctx); err != nil && ctx.Err() == nil {
+		h.log.Warn("PDF reader not compiled; it works, only slower", "error", err)
+	}
+	return nil
+}
+
 // purgeDaily takes personal data out of the logs when its retention is over, and sweeps what crashes left behind.
 func (h *house) purgeDaily(ctx context.Context) error {
 	tick := time.NewTicker(24 * time.Hour)

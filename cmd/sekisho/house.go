@@ -31,6 +31,7 @@ type house struct {
 	config  *Config
 	log     *slog.Logger
 	program string
+	warm    bool // spend some seconds after the start on reading PDF faster from then on
 
 	db     *db.DB
 	keys   *seal.Keys

@@ -46,6 +46,7 @@ func (s *ServeCmd) Run(ctx context.Context, out *Streams) error {
 		return err
 	}
 	defer h.close()
+	h.warm = true
 	return h.serve(ctx, nil)
 }
 
@@ -89,6 +90,7 @@ func (h *house) serve(ctx context.Context, ready func(*reached)) error {
 	g.Go(func() error { return h.watchReadiness(ctx) })
 	g.Go(func() error { return d.gate.Run(ctx) })
 	g.Go(func() error { return h.purgeDaily(ctx) })
+	g.Go(func() error { return h.warmUp(ctx) })
 	g.Go(func() error { return h.relay.Run(ctx) })
 	g.Go(func() error { return d.smtp.Run(ctx) })
 	for _, p := range d.pages {

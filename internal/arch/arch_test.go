@@ -115,7 +115,6 @@ func libraries() []library {
 		{"github.com/hashicorp/golang-lru/v2", "submission", "bounded memory of clients"},
 
 		{"github.com/wasilibs/go-re2", "submission/dlp/internal/detect", "patterns of strangers run in linear time"},
-		{"github.com/BobuSumisu/aho-corasick", "submission/dlp/internal/detect", "many words in one pass"},
 		{"github.com/klippa-app/go-pdfium", "submission/dlp/internal/pdf", "PDF is read in the child process alone"},
 		{"github.com/tetratelabs/wazero", "submission/dlp/internal/pdf", "as go-pdfium"},
 		{"github.com/bodgit/sevenzip", "submission/dlp/internal/carrier", "archives are opened where their limits are"},
