@@ -8,6 +8,7 @@ GO      := go
 export GOFLAGS := -buildvcs=false
 export CGO_ENABLED := 1
 FUZZTIME ?= 3s
+STATICCHECK := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sekisho-tools/staticcheck-$(shell awk '$$1 == "honnef.co/go/tools" {print $$2}' tools/staticcheck/go.mod)
 
 .PHONY: help build demo check test test-all test-fixtures bench fuzz lint tools clean
 
@@ -21,9 +22,15 @@ build: ## one static binary: ./bin/sekisho
 demo: build ## the whole product in a throw-away directory (ARGS="--delay 1m --bind 192.0.2.7")
 	@./bin/sekisho demo $(ARGS)
 
-check: ## format, vet, staticcheck
+check: $(STATICCHECK) ## format, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w'; exit 1; }
-	$(GO) vet -tags '$(TAGS)' ./...
+	$(GO) vet -tags '$(TAGS) fixtures' ./...
+	$(STATICCHECK) -tags '$(TAGS) fixtures' ./...
+
+$(STATICCHECK): # built once for each version that tools/staticcheck/go.mod names
+	@mkdir -p $(@D)
+	cd tools/staticcheck && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $@.new honnef.co/go/tools/cmd/staticcheck
+	@mv $@.new $@
 
 tools: ## what the tests need: Debian packages (root or sudo) and real servers built from their modules
 	@./tools/install

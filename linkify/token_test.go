@@ -96,7 +96,8 @@ func TestCodesAreTakenAsPeopleTypeThem(t *testing.T) {
 }
 
 func TestBrowserSecretsOfAnotherFormAreNone(t *testing.T) {
-	if browserHash(NewBrowser()) == "" || NewBrowser() == NewBrowser() {
+	one, another := NewBrowser(), NewBrowser()
+	if browserHash(one) == "" || one == another {
 		t.Fatal("NewBrowser makes no good secrets")
 	}
 	for _, s := range []string{"", "x", strings.Repeat("A", 42), strings.Repeat("A", 44), strings.Repeat("!", 43), strings.Repeat("A", 42) + "B"} {

@@ -178,16 +178,5 @@ func (v *structured) has(odd string) bool {
 	return false
 }
 
-// all returns the values of the parameter of exactly that name.
-func (v *structured) all(name string) []string {
-	var out []string
-	for _, p := range v.params {
-		if p.name == name {
-			out = append(out, p.value)
-		}
-	}
-	return out
-}
-
 // after is the broken segment that follows the parameter of that index.
 func (v *structured) after(i int) string { return v.junk[i] }
