@@ -4,6 +4,7 @@ import (
 	"errors"
 	"go/build"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,6 +79,10 @@ type library struct {
 	path    string
 	by      string
 	because string
+}
+
+func (l library) holds(imported string) bool {
+	return imported == l.path || strings.HasPrefix(imported, l.path+"/")
 }
 
 func libraries() []library {
@@ -215,9 +220,7 @@ func TestLibrariesAreUsedWhereTheyBelong(t *testing.T) {
 			if strings.HasPrefix(imported, module) || standard(imported) {
 				continue
 			}
-			i := slices.IndexFunc(known, func(l library) bool {
-				return imported == l.path || strings.HasPrefix(imported, l.path+"/")
-			})
+			i := slices.IndexFunc(known, func(l library) bool { return l.holds(imported) })
 			switch {
 			case i < 0:
 				t.Errorf("%s imports %s, which has no line here", pkg, imported)
@@ -239,9 +242,15 @@ func TestPurePackagesDoNotReachTheWorld(t *testing.T) {
 	}
 }
 
-// TestEveryLineIsAboutAPackage finds lines that outlived what they were about.
-func TestEveryLineIsAboutAPackage(t *testing.T) {
+// TestEveryLineIsAboutSomething finds lines that outlived what they were about.
+func TestEveryLineIsAboutSomething(t *testing.T) {
 	imports := listed(t)
+	all := slices.Concat(slices.Collect(maps.Values(imports))...)
+	for _, l := range libraries() {
+		if !slices.ContainsFunc(all, l.holds) {
+			t.Errorf("there is a line about %s, which nobody imports", l.path)
+		}
+	}
 	for _, r := range slices.Concat(ours(), pure()) {
 		if _, ok := imports[r.pkg]; !ok {
 			t.Errorf("there is a line about %s, which does not exist", r.pkg)
