@@ -35,7 +35,7 @@ submission:
   hostname: bench.corp.example
   listen: []
   listen_tls: []
-  limits: {connections: 5000, connections_per_address: 5000, recipients_per_10_minutes: 100000000, recipients_per_day: 100000000}
+  limits: {connections: 5000, connections_per_address: 5000, recipients_per_10_minutes: 10000000, recipients_per_day: 10000000}
   gateway:
     listen: ["127.0.0.1:%[2]s"]
     sources: [{name: app, networks: [127.0.0.0/8], senders: [corp.example], owner: it@corp.example}]
