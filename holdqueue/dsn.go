@@ -90,7 +90,7 @@ func (s *StatusReport) writeHeader(b *bytes.Buffer, boundary string) {
 	fmt.Fprintf(b, "Subject: %s\r\n", encodeWords(words.subject+s.subject()))
 	fmt.Fprintf(b, "Date: %s\r\n", s.at(s.At).Format(time.RFC1123Z))
 	fmt.Fprintf(b, "Message-ID: <%s@%s>\r\n", s.ID, s.Host)
-	if id := s.Message.Meta.MessageID; isMessageID(id) {
+	if id := "<" + s.Message.Meta.MessageID + ">"; isMessageID(id) {
 		fmt.Fprintf(b, "In-Reply-To: %s\r\nReferences: %s\r\n", id, id)
 	}
 	// RFC 3834: nobody's responder answers this. Exchange reads its own field.
@@ -103,7 +103,7 @@ func isMessageID(id string) bool {
 	if len(id) < 5 || len(id) > 900 || id[0] != '<' || id[len(id)-1] != '>' {
 		return false
 	}
-	return strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+	return strings.IndexFunc(id[1:len(id)-1], func(r rune) bool { return r <= ' ' || r > '~' || r == '<' || r == '>' }) < 0
 }
 
 // writeStatus writes the fields that programs read.

@@ -22,7 +22,7 @@ func failedReport(lines ...StatusLine) *StatusReport {
 		ID: "0000000000000000000000dsn1", Host: "mail.corp.example", From: "postmaster@corp.example", To: "alice@corp.example",
 		At: time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC), Zone: time.FixedZone("JST", 9*3600), Action: reportFailed, Lines: lines,
 		Message: &Message{ID: "0000000000000000000000mail", AcceptedAt: time.Date(2026, 11, 21, 1, 3, 0, 0, time.UTC),
-			Meta: Meta{Subject: "お見積書の件", MessageID: "<m1@corp.example>", EnvID: "env-1"}},
+			Meta: Meta{Subject: "お見積書の件", MessageID: "m1@corp.example", EnvID: "env-1"}},
 		Header: []byte("From: alice@corp.example\r\nTo: b@other.example\r\nBcc: secret@third.example,\r\n more@third.example\r\n" +
 			"Subject: =?UTF-8?B?44GK?=\r\n\r\n"),
 	}
