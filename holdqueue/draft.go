@@ -81,7 +81,7 @@ func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 	err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) })
 	if err != nil {
 		if row.blob != "" {
-			// Not ctx: it may be why we are here, and an orphan is swept a day later at worst.
+			// Not ctx: it may be why we are here. What is left all the same SweepBodies finds.
 			d.q.o.Blobs.Delete(context.WithoutCancel(ctx), row.blob)
 		}
 		return "", fmt.Errorf("commit: %w", err)
@@ -96,7 +96,7 @@ func (d *Draft) keep(ctx context.Context, row *accepted) error {
 		row.body = d.q.o.Keys.Seal("body", d.id, d.buf.Bytes())
 		return nil
 	}
-	row.blob = "mail/" + d.id
+	row.blob = bodies + d.id
 	path, err := d.finish(true)
 	if err == nil {
 		err = d.q.o.Blobs.Adopt(ctx, row.blob, path)

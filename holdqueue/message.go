@@ -52,7 +52,7 @@ type Message struct {
 
 // Meta is what is kept sealed about a message.
 type Meta struct {
-	Subject   string             `json:"subject,omitempty"` // decoded
+	Subject   string             `json:"subject,omitempty"`    // decoded
 	MessageID string             `json:"message_id,omitempty"` // without its angle brackets
 	From      []mailaddr.Address `json:"from,omitempty"`
 	HeaderTo  []mailaddr.Address `json:"to,omitempty"`

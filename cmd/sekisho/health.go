@@ -130,6 +130,9 @@ func (h *house) purgeDaily(ctx context.Context) error {
 		if err := h.blobs.Sweep(ctx, now.Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
 			h.log.Error("unfinished uploads not swept", "error", err)
 		}
+		if err := h.queue.SweepBodies(ctx, now.Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
+			h.log.Error("bodies without a mail not swept", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
