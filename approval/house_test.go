@@ -50,13 +50,14 @@ type plan struct {
 	HideSubject bool
 	Attachments int
 	Noted       []Noted
+	Places      []Place
 }
 
 func readPlan(_ *holdqueue.Message, r *holdqueue.Recipient) (Verdict, error) {
 	var p plan
 	err := json.Unmarshal(r.Verdict, &p)
 	return Verdict{Stages: p.Stages, Expire: p.Expire, Reasons: p.Reasons, Rules: []string{"my-number"},
-		HideSubject: p.HideSubject, Attachments: p.Attachments, Noted: p.Noted}, err
+		HideSubject: p.HideSubject, Attachments: p.Attachments, Noted: p.Noted, Places: p.Places}, err
 }
 
 func hold(stages ...Stage) plan {

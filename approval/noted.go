@@ -32,8 +32,9 @@ const (
 
 // noting is one mail with what is noted about its recipients.
 type noting struct {
-	m  *holdqueue.Message
-	by []notedRecipient
+	m      *holdqueue.Message
+	by     []notedRecipient
+	places []Place
 	// hide: something was found in the subject.
 	hide bool
 }
@@ -74,6 +75,9 @@ func (d *Desk) notable(m *holdqueue.Message) noting {
 			if v, err := d.Verdict(m, r); err == nil && len(v.Noted) > 0 {
 				n.by = append(n.by, notedRecipient{r, v.Noted})
 				n.hide = n.hide || v.HideSubject
+				for _, p := range v.Places {
+					n.places = appendNew(n.places, p)
+				}
 			}
 		}
 	}
@@ -117,7 +121,7 @@ func (d *Desk) tellNoted(tx *db.Tx, n noting) error {
 			for _, who := range router.told(x.Who, n.m, d.outside) {
 				if told[who] == nil {
 					readers = append(readers, who)
-					told[who] = &noting{m: n.m, hide: n.hide}
+					told[who] = &noting{m: n.m, places: n.places, hide: n.hide}
 				}
 				told[who].add(r.Recipient, x)
 			}
@@ -156,7 +160,7 @@ func (d *Desk) notedNotice(tx *db.Tx, n noting, who mailaddr.Address, r router) 
 		for _, rule := range x.rules {
 			out.Rules = appendNew(out.Rules, oneLine(rule.Rule))
 			for _, why := range rule.Reasons {
-				out.Reasons = appendNew(out.Reasons, oneLine(why.In(to.language)))
+				out.Reasons = appendNew(out.Reasons, why.line(n.places, to.language))
 			}
 		}
 	}

@@ -84,6 +84,9 @@ func (g *group) add(v Verdict, r *holdqueue.Recipient) {
 	for _, x := range v.Reasons {
 		g.verdict.Reasons = appendNew(g.verdict.Reasons, x)
 	}
+	for _, x := range v.Places {
+		g.verdict.Places = appendNew(g.verdict.Places, x)
+	}
 	for _, x := range v.Rules {
 		g.verdict.Rules = appendNew(g.verdict.Rules, x)
 	}
@@ -101,7 +104,7 @@ func (d *Desk) open(tx *db.Tx, m *holdqueue.Message, g *group) (*record, error) 
 		id: RequestID(db.NewID()), message: m.ID, family: m.Family, sender: d.sender(m), state: Open, openedAt: now,
 		expiresAt: v.Expire.end(d.Calendar, now),
 		detail: detail{
-			Subject: m.Meta.Subject, HideSubject: v.HideSubject, Automatic: m.Automatic, Reasons: v.Reasons, Rules: v.Rules,
+			Subject: m.Meta.Subject, HideSubject: v.HideSubject, Automatic: m.Automatic, Reasons: v.Reasons, Places: v.Places, Rules: v.Rules,
 			Transforms: v.Transforms, Stages: v.Stages,
 		},
 	}

@@ -137,7 +137,7 @@ func shownSubject(subject string, hide bool, language string) string {
 // withRequest adds what the request knows.
 func (d *Desk) withRequest(n notice, r *record, language string) notice {
 	for _, x := range r.detail.Reasons {
-		n.Reasons = appendNew(n.Reasons, oneLine(x.In(language)))
+		n.Reasons = appendNew(n.Reasons, x.line(r.detail.Places, language))
 	}
 	n.Expires = r.expiresAt
 	n.Since = r.openedAt

@@ -35,6 +35,9 @@ type Verdict struct {
 	Reasons    []Reason
 	Rules      []string
 	Transforms []string
+	// Places say where the contents that Reasons and Noted speak of were found,
+	// a few for each reason.
+	Places []Place
 	// HideSubject: something was found in the subject, so no notice repeats it.
 	HideSubject bool
 	// Attachments is the number of files of the mail.
@@ -96,6 +99,7 @@ type detail struct {
 	HideSubject bool     `json:"hide_subject,omitempty"`
 	Automatic   bool     `json:"automatic,omitempty"`
 	Reasons     []Reason `json:"reasons,omitempty"`
+	Places      []Place  `json:"places,omitempty"`
 	Rules       []string `json:"rules,omitempty"`
 	Transforms  []string `json:"transforms,omitempty"`
 	Stages      []Stage  `json:"stages"`

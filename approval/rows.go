@@ -279,7 +279,7 @@ func appendNew[T comparable](list []T, x T) []T {
 
 // forget takes subject and comments out of a closed request.
 func (d *Desk) forget(tx *db.Tx, r *record) error {
-	r.detail.Subject, r.detail.HideSubject = "", false
+	r.detail.Subject, r.detail.HideSubject, r.detail.Places = "", false, nil
 	if _, err := tx.Exec(`UPDATE voice SET comment = $1 WHERE request = $2`, []byte{}, string(r.id)); err != nil {
 		return fmt.Errorf("forget request %s: %w", r.id, err)
 	}

@@ -166,7 +166,7 @@ func (d *Desk) tellEnded(tx *db.Tx, m *holdqueue.Message, k kind, ended []*holdq
 		}
 		hide = hide || v.HideSubject
 		for _, x := range v.Reasons {
-			reasons = appendNew(reasons, oneLine(x.In(to.language)))
+			reasons = appendNew(reasons, x.line(v.Places, to.language))
 		}
 	}
 	n := d.of(m, to, ended, hide)

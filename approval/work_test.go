@@ -78,7 +78,9 @@ func TestListsArePagedByKey(t *testing.T) {
 
 func TestForgottenRequestsKeepNoContent(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
-		m := h.submit(plain("b@other.example"))
+		s := plain("b@other.example")
+		s.plans[0].Places = []Place{{Code: "content:jp.my_number", Part: PlaceFile, File: "名簿.xlsx"}}
+		m := h.submit(s)
 		_, err := h.decide(h.only(m), Reject, "manager@corp.example")
 		must(t, err)
 		h.advance("2026-12-25 10:00")
@@ -86,6 +88,13 @@ func TestForgottenRequestsKeepNoContent(t *testing.T) {
 			r := h.only(m)
 			return r.Subject == "" && r.Voices[0].Comment == ""
 		})
+		must(t, h.db.Read(t.Context(), func(tx *db.Tx) error {
+			r, err := h.load(tx, h.only(m).ID)
+			if err == nil && len(r.detail.Places) > 0 {
+				t.Errorf("names of files stay: %v", r.detail.Places)
+			}
+			return err
+		}))
 		if r := h.only(m); r.State != Rejected || r.Voices[0].By != "manager@corp.example" {
 			t.Errorf("the facts went too: %+v", r)
 		}

@@ -24,9 +24,10 @@ import (
 // added, never renamed: mails accepted by an older version are still held.
 type kept struct {
 	policy.RecipientVerdict
-	Attachments int  `json:"attachments,omitempty"`
-	HideSubject bool `json:"hide_subject,omitempty"` // something was found in it
-	Uninspected bool `json:"uninspected,omitempty"`  // inspection as a whole came to nothing
+	Places      []approval.Place `json:"places,omitempty"` // where its reasons lie
+	Attachments int              `json:"attachments,omitempty"`
+	HideSubject bool             `json:"hide_subject,omitempty"` // something was found in it
+	Uninspected bool             `json:"uninspected,omitempty"`  // inspection as a whole came to nothing
 }
 
 func keptOf(r *holdqueue.Recipient) (k kept, err error) {
@@ -103,7 +104,7 @@ func encode(m *holdqueue.Message, found Inspection, blind bool) (holdqueue.Inspe
 	}
 	hide := inSubject(found.Report)
 	for i, v := range found.Verdict.Recipients {
-		k := kept{RecipientVerdict: v, Attachments: len(found.Facts.Attachments), HideSubject: hide, Uninspected: blind}
+		k := kept{RecipientVerdict: v, Places: placesOf(found.Report, v), Attachments: len(found.Facts.Attachments), HideSubject: hide, Uninspected: blind}
 		d := holdqueue.Decision{Action: actions[v.Action], Delay: v.Delay}
 		if v.Link != nil {
 			d.Bundle = m.Recipients[i].ID // a link of its own travels alone
@@ -145,7 +146,7 @@ func approvalVerdict(_ *holdqueue.Message, r *holdqueue.Recipient) (approval.Ver
 		return approval.Verdict{}, err
 	}
 	v := approval.Verdict{
-		Rules: k.Rules, Transforms: k.Transforms, HideSubject: k.HideSubject, Attachments: k.Attachments,
+		Rules: k.Rules, Transforms: k.Transforms, Places: k.Places, HideSubject: k.HideSubject, Attachments: k.Attachments,
 		Expire: approval.Period{BusinessDays: k.Expire.BusinessDays, BusinessHours: k.Expire.BusinessHours, Duration: k.Expire.Duration},
 	}
 	for _, s := range k.Stages {
