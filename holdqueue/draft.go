@@ -78,16 +78,36 @@ func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 	if err := row.sealUp(d.q); err != nil {
 		return "", err
 	}
-	err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) })
-	if err != nil {
-		if row.blob != "" {
-			// Not ctx: it may be why we are here. What is left all the same SweepBodies finds.
-			d.q.o.Blobs.Delete(context.WithoutCancel(ctx), row.blob)
-		}
-		return "", fmt.Errorf("commit: %w", err)
+	if err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) }); err != nil {
+		return d.doubted(ctx, row, err)
 	}
 	d.q.wake()
 	return d.id, nil
+}
+
+// doubted finds out what a failed commit has left. A connection to PostgreSQL that breaks while it waits for the
+// answer to COMMIT says nothing about the outcome: a mail that is there is accepted, and its body must stay.
+func (d *Draft) doubted(ctx context.Context, row *accepted, cause error) (ID, error) {
+	// Not ctx: it may be why we are here.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	there := false
+	err := d.q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		var n int64
+		err := tx.QueryRow(`SELECT count(*) FROM message WHERE id = $1`, d.id).Scan(&n)
+		there = n > 0
+		return err
+	})
+	switch {
+	case err != nil:
+		d.q.o.Log.Error("nobody knows whether a mail was stored; its sender was told that it was not", "message", d.id, "error", err)
+	case there:
+		d.q.wake()
+		return d.id, nil
+	case row.blob != "":
+		d.q.o.Blobs.Delete(ctx, row.blob) // what is left all the same SweepBodies finds
+	}
+	return "", fmt.Errorf("commit: %w", cause)
 }
 
 // keep puts a large body into the store, durable, and seals a small one for its row.

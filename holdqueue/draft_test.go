@@ -1,0 +1,108 @@
+package holdqueue
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
+)
+
+// TestCommitWhoseAnswerIsLostIsNoLostMail: PostgreSQL has committed and the connection breaks before it can say so.
+func TestCommitWhoseAnswerIsLostIsNoLostMail(t *testing.T) {
+	address, err := url.Parse(dbtest.PostgresURL(t))
+	must(t, err)
+	p := &mute{t: t, to: address.Host}
+	address.Host = p.listen()
+	h := &house{t: t}
+	h.db, err = db.Open(t.Context(), address.String())
+	must(t, err)
+	t.Cleanup(func() { h.db.Close() })
+	h.build(t.TempDir())
+	for _, body := range []string{"S: small\r\n\r\n", "S: large\r\n\r\n" + strings.Repeat("long\r\n", 100_000)} {
+		p.armed.Store(true)
+		id, err := h.trySubmit(body, "a@o.example")
+		if p.armed.Load() {
+			t.Fatal("no COMMIT was seen")
+		}
+		if err != nil {
+			t.Fatalf("%d octets: %v, and the mail is in the queue", len(body), err)
+		}
+		m, err := h.Get(t.Context(), id)
+		must(t, err)
+		b, err := h.Open(t.Context(), m)
+		if err != nil {
+			t.Fatalf("%d octets: %v", len(body), err)
+		}
+		got, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+		b.Close()
+		if err != nil || string(got) != body {
+			t.Errorf("%d octets came out of %d, %v", len(got), len(body), err)
+		}
+	}
+}
+
+// mute passes bytes on to a database; armed, it keeps the answer to the next COMMIT to itself and hangs up.
+type mute struct {
+	t     *testing.T
+	to    string
+	armed atomic.Bool
+}
+
+func (m *mute) listen() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(m.t, err)
+	m.t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go m.pass(c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func (m *mute) pass(client net.Conn) {
+	defer client.Close()
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", m.to)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var silent atomic.Bool
+	go func() {
+		defer client.Close()
+		block := make([]byte, 32<<10)
+		for {
+			n, err := server.Read(block)
+			if err != nil || silent.Load() {
+				return
+			}
+			if _, err := client.Write(block[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	block := make([]byte, 32<<10)
+	for {
+		n, err := client.Read(block)
+		if err != nil {
+			return
+		}
+		if bytes.Contains(bytes.ToLower(block[:n]), []byte("commit\x00")) && m.armed.CompareAndSwap(true, false) {
+			silent.Store(true)
+		}
+		if _, err := server.Write(block[:n]); err != nil {
+			return
+		}
+	}
+}
