@@ -323,12 +323,22 @@ func (k *teller) audited(st step) {
 			k.t.Fatalf("%v: %s", err, line)
 		}
 		seen = append(seen, e.Action+" by "+e.Actor)
-		if e.Action == st.word(0) && strings.HasPrefix(e.Actor, st.named["by"]) && strings.Contains(e.Detail["reason"], st.named["reason"]) &&
+		if e.Action == st.word(0) && strings.HasPrefix(e.Actor, st.named["by"]) && k.detailed(st, e.Detail) &&
 			(e.Message == "" || e.Message == k.mailID()) {
 			return
 		}
 	}
 	k.t.Fatalf("no such entry among: %s", strings.Join(seen, ", "))
+}
+
+// detailed says whether an entry's details are those of the step.
+func (k *teller) detailed(st step, detail map[string]string) bool {
+	for name, want := range st.named {
+		if name != "by" && !strings.Contains(detail[name], want) {
+			return false
+		}
+	}
+	return true
 }
 
 // callAPI acts as a program with a token does: api WHO cancel|release [answers=409].
