@@ -58,6 +58,7 @@ type house struct {
 	cert       testkit.Certificate
 	hop        nextHop
 	dex        *dextest.Dex
+	local      map[bool]string // addresses on 127.0.0.1, for programs: with TLS from the start or not
 	child      *child
 	client     *http.Client // of nobody
 	signedIn   map[string]*browser
@@ -111,6 +112,7 @@ func prepare(t *testing.T, s settings) *house {
 	if h.dex == nil {
 		h.dex = shared.dex
 	}
+	h.local = map[bool]string{false: testkit.FreeAddress(t), true: testkit.FreeAddress(t)}
 	h.cert = testkit.NewCertificate(t, h.ip, h.portalHost, "mail.corp.example", "localhost")
 	if h.hop == nil {
 		h.hop = newRecorder(t)
@@ -216,7 +218,7 @@ func (h *house) configuration(s settings) string {
 // fill puts what only the house knows into a text of a story.
 func (h *house) fill(text string) string {
 	return strings.NewReplacer("{ip}", h.ip, "{dir}", h.dir, "{cert}", h.cert.CertFile, "{key}", h.cert.KeyFile, "{staff}", h.staffURL(), "{portal}", h.portalURL(),
-		"{hop}", h.hop.address(), "{hop_ca}", h.hop.caFile()).Replace(text)
+		"{hop}", h.hop.address(), "{local_starttls}", h.local[false], "{local_tls}", h.local[true], "{hop_ca}", h.hop.caFile()).Replace(text)
 }
 
 // start runs the service and waits until its doors are open.
