@@ -24,10 +24,11 @@ type RequestID string
 type Revision string
 
 // Actor is the person who acts. Address may be any of the person's aliases.
-// Admin is the role of the present login, never of the people file.
+// Admin and Approver are roles of the present login, never of the people file.
 type Actor struct {
-	Address mailaddr.Address
-	Admin   bool
+	Address  mailaddr.Address
+	Admin    bool
+	Approver bool // in the pool role:approver
 }
 
 // State of a request.

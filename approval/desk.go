@@ -37,7 +37,7 @@ const (
 )
 
 // Options are what a desk is made of. Everything but Log, Name, Admins,
-// AdminGroups and the retentions is required.
+// AdminGroups, Approvers and the retentions is required.
 type Options struct {
 	DB       *db.DB
 	Keys     *seal.Keys
@@ -54,6 +54,9 @@ type Options struct {
 	// in as administrator may answer as well.
 	Admins      []mailaddr.Address
 	AdminGroups []string
+	// Approvers are who the role approver is given to: groups and addresses of
+	// the people file. Whoever signs in with the role may answer as well.
+	Approvers []string
 	// Verdict reads what inspection decided about a recipient.
 	Verdict func(*holdqueue.Message, *holdqueue.Recipient) (Verdict, error)
 	// Retain is how long subject and comments of a closed request are kept
@@ -113,7 +116,7 @@ func (d *Desk) Handlers() map[string]holdqueue.Handler {
 // router resolves routes by today's book.
 func (d *Desk) router(now time.Time) router {
 	book := d.People.Book()
-	return router{book: book, admins: d.admins(book), now: now.In(d.Calendar.Zone())}
+	return router{book: book, admins: d.admins(book), pool: d.pool(book), now: now.In(d.Calendar.Zone())}
 }
 
 // admins are the administrators the people file knows.
@@ -132,6 +135,22 @@ func (d *Desk) admins(book *Book) []*Person {
 	for _, g := range d.AdminGroups {
 		for _, p := range book.Group(g) {
 			add(p)
+		}
+	}
+	return out
+}
+
+// pool are the people of role:approver the people file knows. A value of the
+// provider's claim often is the name of a group here too.
+func (d *Desk) pool(book *Book) []*Person {
+	var out []*Person
+	for _, name := range d.Approvers {
+		found := book.Group(name)
+		if p, ok := book.ByAddress(mailaddr.Address(name)); ok {
+			found = append(found, p)
+		}
+		for _, p := range found {
+			out = appendNew(out, p)
 		}
 	}
 	return out

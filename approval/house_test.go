@@ -95,7 +95,7 @@ func newHouse(t testing.TB, engine db.Engine) *house {
 	h.Desk, err = New(Options{
 		DB: d, Keys: keys, Queue: q, People: FixedRoster(company(t)), Calendar: tokyo(t), Domains: []string{"corp.example"},
 		Name: "株式会社コープ", Language: "ja", From: "sekisho@corp.example", BaseURL: "https://hold.corp.example/",
-		AdminGroups: []string{"sekisho-admins"}, Verdict: readPlan,
+		AdminGroups: []string{"sekisho-admins"}, Approvers: []string{"managers", "director@corp.example", "claims-only"}, Verdict: readPlan,
 	})
 	must(t, err)
 	q.Inspect, q.Sender, q.Retry = h.inspect, h, func(_, _ time.Time, _ int) time.Time { return time.Time{} }

@@ -57,6 +57,9 @@ func (d *Desk) whoIs(reader Actor) []mailaddr.Address {
 	if reader.Admin {
 		who = append(who, adminRole)
 	}
+	if reader.Approver {
+		who = append(who, approverRole)
+	}
 	return who
 }
 
@@ -252,7 +255,7 @@ func (d *Desk) maySee(r *record, reader Actor) bool {
 	me := d.whoIs(reader)[0]
 	is := func(a mailaddr.Address) bool { return a == me || p.Is(a) }
 	return is(r.sender) ||
-		slices.ContainsFunc(r.questions, func(q *question) bool { return is(q.approver) }) ||
+		slices.ContainsFunc(r.questions, func(q *question) bool { return is(q.approver) || reader.Approver && q.approver == approverRole }) ||
 		slices.ContainsFunc(r.voices, func(v *Voice) bool { return is(v.By) })
 }
 
@@ -296,6 +299,9 @@ func holders(book *Book, r *record) []Holder {
 	}
 	var out []Holder
 	for _, q := range r.silent() {
+		if q.approver == approverRole {
+			continue // its known people, or the administrators, are named beside it
+		}
 		h := Holder{Address: q.approver, Name: nameOf(book, q.approver), As: string(q.as), Since: q.askedAt}
 		if isRole(q.approver) {
 			h.Address, h.Name = "", ""
@@ -328,8 +334,8 @@ func (d *Desk) Holders(ctx context.Context, ids []MessageID) (map[MessageID][]Ho
 func holdersOf(tx *db.Tx, book *Book, id MessageID) ([]Holder, error) {
 	rows, err := tx.Query(`SELECT question.approver, question.capacity, question.asked_at FROM question
 		JOIN request ON request.id = question.request
-		WHERE request.message = $1 AND request.closed_at = 0 AND question.open = 1
-		ORDER BY question.asked_at, question.approver`, id)
+		WHERE request.message = $1 AND request.closed_at = 0 AND question.open = 1 AND question.approver <> $2
+		ORDER BY question.asked_at, question.approver`, id, string(approverRole))
 	if err != nil {
 		return nil, fmt.Errorf("list holders: %w", err)
 	}

@@ -231,6 +231,8 @@ func (r router) toldBy(word string, person mailaddr.Address, sender *Person, out
 			return []mailaddr.Address{m.Address}
 		}
 		return nil
+	case word == toPool:
+		return addressesOf(r.pool)
 	case isGroup:
 		return addressesOf(r.book.Group(group))
 	}

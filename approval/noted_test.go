@@ -150,6 +150,7 @@ func TestWhomTheWordsOfARuleReach(t *testing.T) {
 		{"alice@corp.example", false, "admin", "admin"},
 		{"alice@corp.example", false, "group:legal", "bob"},
 		{"alice@corp.example", false, "group:nobody", "admin"},
+		{"alice@corp.example", false, "role:approver", "manager director"},
 		{"alice@corp.example", false, "manager manager@corp.example", "manager"},
 		{"alice@corp.example", false, "security@corp.example", "security"},
 		{"alice@corp.example", false, "x@other.example", "admin"}, // what a mail was noted for stays in the company

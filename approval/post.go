@@ -157,7 +157,7 @@ const longestNames = 5
 func (d *Desk) holderNames(r *record, language string) []string {
 	var names []string
 	for _, q := range r.questions {
-		if q.stage != r.stage {
+		if q.stage != r.stage || q.approver == approverRole {
 			continue
 		}
 		who := q.approver

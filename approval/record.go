@@ -118,7 +118,7 @@ type recipient struct {
 }
 
 type question struct {
-	approver mailaddr.Address // look-up form, or adminRole
+	approver mailaddr.Address // look-up form, adminRole or approverRole
 	stage    int
 	as       Capacity
 	askedAt  time.Time

@@ -9,7 +9,7 @@ import (
 )
 
 // Stage is one question as a rule writes it: Quorum of Approvers must agree.
-// Approvers are written manager, admin, sender, group:NAME or an address. The
+// Approvers are written manager, admin, sender, group:NAME, role:approver or an address. The
 // stage [sender] is self review: the sender confirms or takes the mail back;
 // when another stage follows, confirming only passes the question on.
 type Stage struct {
@@ -23,6 +23,7 @@ const (
 	toAdmin   = "admin"
 	toSender  = "sender"
 	toGroup   = "group:"
+	toPool    = "role:approver"
 )
 
 // Capacity says as what somebody is asked.
@@ -39,9 +40,13 @@ const (
 // adminRole stands in a question row for whoever signs in as administrator.
 const adminRole mailaddr.Address = "role:admin"
 
+// approverRole stands beside the known people of the pool for whoever else
+// signs in with the role.
+const approverRole mailaddr.Address = toPool
+
 // asked is one person a stage is put to.
 type asked struct {
-	who mailaddr.Address // look-up form, or adminRole
+	who mailaddr.Address // look-up form, adminRole or approverRole
 	as  Capacity
 }
 
@@ -60,6 +65,7 @@ const (
 type router struct {
 	book   *Book
 	admins []*Person // known administrators; adminRole is always asked beside them
+	pool   []*Person // known people of role:approver
 	now    time.Time // in the organization's zone
 }
 
@@ -82,7 +88,8 @@ func (r router) stage(s Stage, sender *Person, person mailaddr.Address) (people 
 			notes = appendNew(notes, note)
 		}
 	}
-	if len(list.people) == 0 {
+	// A pool of which nobody is known has no mailbox that a question could reach.
+	if !slices.ContainsFunc(list.people, func(a asked) bool { return a.who != approverRole }) {
 		notes = appendNew(notes, NoApprover)
 		r.askAdmins(list)
 	}
@@ -108,6 +115,12 @@ func (r router) word(list *askList, word string, sender *Person) Note {
 			return NoManager
 		}
 		r.ask(list, m)
+		return ""
+	case word == toPool:
+		list.add(approverRole, AsApprover)
+		for _, p := range r.pool {
+			r.ask(list, p)
+		}
 		return ""
 	case strings.HasPrefix(word, toGroup):
 		for _, p := range r.book.Group(strings.TrimPrefix(word, toGroup)) {

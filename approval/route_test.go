@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
@@ -37,6 +38,12 @@ func TestRoutes(t *testing.T) {
 		{"an address of the sender", "alice@corp.example", asking("a.sato@corp.example"), plain, "role:admin/admin admin/admin", []Note{NoApprover}},
 		{"a shared address", "manager@corp.example", asking("sales@corp.example"), plain, "alice/approver bob/approver", nil},
 		{"an address nobody knows", "alice@corp.example", asking("x@else.example"), plain, "role:admin/admin admin/admin", []Note{NoApprover}},
+		{"a pool with the known people of the role", "alice@corp.example", asking("role:approver"), plain, "role:approver/approver manager/approver director/approver", nil},
+		{"a pool and its deputies", "alice@corp.example", asking("role:approver"), away,
+			"role:approver/approver manager/approver deputy/deputy director/approver", nil},
+		{"a pool without the sender", "manager@corp.example", asking("role:approver"), plain, "role:approver/approver director/approver", nil},
+		{"a pool beside the manager", "alice@corp.example", asking("manager", "role:approver"), plain,
+			"manager/approver role:approver/approver director/approver", nil},
 		{"once each", "alice@corp.example", asking("manager", "group:managers", "manager@corp.example"), plain, "manager/approver", nil},
 		{"more voices than people", "alice@corp.example", Stage{Approvers: []string{"manager"}, Quorum: 2}, plain,
 			"manager/approver role:admin/admin admin/admin", nil},
@@ -44,7 +51,8 @@ func TestRoutes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := router{book: book, admins: []*Person{person(t, book, "admin@corp.example")}, now: at(t, c, tt.when)}
+			r := router{book: book, admins: []*Person{person(t, book, "admin@corp.example")},
+				pool: []*Person{person(t, book, "manager@corp.example"), person(t, book, "director@corp.example")}, now: at(t, c, tt.when)}
 			sender, _ := book.ByAddress(tt.sender)
 			key := tt.sender.Key()
 			if sender != nil {
@@ -55,6 +63,19 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("%s, quorum %d, notes %v; want %s, notes %v", got, quorum, notes, tt.want, tt.notes)
 			}
 		})
+	}
+}
+
+// Nobody of the role has a mailbox that is known: whoever signs in with it may answer, and administrators are mailed.
+func TestAPoolOfStrangersAsksTheAdministratorsToo(t *testing.T) {
+	book := company(t)
+	alice := person(t, book, "alice@corp.example")
+	for _, pool := range [][]*Person{nil, {alice}} {
+		r := router{book: book, admins: []*Person{person(t, book, "admin@corp.example")}, pool: pool, now: time.Now()}
+		people, _, notes := r.stage(asking("role:approver"), alice, alice.Address)
+		if got := said(people); got != "role:approver/approver role:admin/admin admin/admin" || !slices.Equal(notes, []Note{NoApprover}) {
+			t.Errorf("%s, notes %v", got, notes)
+		}
 	}
 }
 

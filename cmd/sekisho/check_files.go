@@ -69,7 +69,7 @@ func (k *checkup) checkMode() {
 func (k *checkup) unknownPeople(p *policy.Policy, book *approval.Book) {
 	for _, r := range p.Rules {
 		for _, who := range r.People() {
-			if !answers(book, who) {
+			if !k.answers(book, who) {
 				k.notes = append(k.notes, note{
 					Level: noteWarn, What: "policy", File: k.c.Policy.File, Line: r.Line,
 					Text: fmt.Sprintf("rule %s names %s, whom the people file does not know; the administrators will be asked", r.Name, who),
@@ -81,13 +81,19 @@ func (k *checkup) unknownPeople(p *policy.Policy, book *approval.Book) {
 		if !strings.Contains(who, "@") {
 			who = "group:" + who
 		}
-		if !answers(book, who) {
+		if !k.answers(book, who) {
 			k.warn(fmt.Sprintf("policy.pilot[%d]", i), "the people file does not know %s", who)
 		}
 	}
 }
 
-func answers(book *approval.Book, who string) bool {
+func (k *checkup) answers(book *approval.Book, who string) bool {
+	if who == "role:approver" {
+		return slices.ContainsFunc(k.c.OIDC.Roles.Approver, func(name string) bool {
+			_, person := book.ByAddress(mailaddr.Address(name))
+			return person || len(book.Group(name)) > 0
+		})
+	}
 	if group, ok := strings.CutPrefix(who, "group:"); ok {
 		return len(book.Group(group)) > 0
 	}

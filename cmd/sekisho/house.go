@@ -152,7 +152,7 @@ func (h *house) openDesk(context.Context) (err error) {
 	h.desk, err = approval.New(approval.Options{
 		DB: h.db, Keys: h.keys, Queue: h.queue, People: h.roster, Calendar: calendar, Domains: h.config.Organization.Domains,
 		Name: h.config.Organization.Name, Language: h.config.Organization.Language, From: h.noticeSender(),
-		BaseURL: h.config.BaseURL, Admins: admins, AdminGroups: h.config.OIDC.Roles.Admin, Verdict: approvalVerdict,
+		BaseURL: h.config.BaseURL, Admins: admins, AdminGroups: h.config.OIDC.Roles.Admin, Approvers: h.config.OIDC.Roles.Approver, Verdict: approvalVerdict,
 		Retain: time.Duration(h.config.Retention.Returned), RetainFacts: time.Duration(h.config.Retention.Facts), Log: h.log.With("part", "approval"),
 	})
 	return err

@@ -241,10 +241,10 @@ func (r *resolver) people(path string, who []string, sender bool) {
 	for i, w := range who {
 		var t Targets
 		switch {
-		case w == "manager", w == "admin", w == "sender" && sender, groupName.MatchString(w):
+		case w == "manager", w == "admin", w == "sender" && sender, w == "role:approver", groupName.MatchString(w):
 		case strings.Contains(w, "@") && t.add(w) && !strings.HasPrefix(w, "@"):
 		default:
-			r.problem(fmt.Sprintf("%s[%d]", path, i), "%q is nobody to ask: write manager, admin, sender, group:NAME or an address", w)
+			r.problem(fmt.Sprintf("%s[%d]", path, i), "%q is nobody to ask: write manager, admin, sender, group:NAME, role:approver or an address", w)
 		}
 	}
 }

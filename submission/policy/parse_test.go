@@ -149,3 +149,15 @@ func TestTheDocumentedExamplesAreTrue(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoARuleMayAsk(t *testing.T) {
+	for who, want := range map[string]bool{
+		"manager": true, "admin": true, "sender": true, "group:legal": true, "a@corp.example": true, "role:approver": true,
+		"role:admin": false, "role:auditor": false, "role:": false, "approver": false, "group:a b": false, "@corp.example": false,
+	} {
+		_, problems := policy.Parse([]byte("version: 1\nrules: [{name: r, then: {hold: {approvers: ['" + who + "']}, notify: ['" + who + "']}}]\n"))
+		if (len(problems) == 0) != want {
+			t.Errorf("%s: %v", who, problems)
+		}
+	}
+}

@@ -93,7 +93,7 @@ type RecipientVerdict struct {
 
 // Stage is one question: Quorum of Approvers must agree.
 //
-// Approvers are written manager, admin, sender, group:NAME or an address. The
+// Approvers are written manager, admin, sender, group:NAME, role:approver or an address. The
 // stage [sender] asks the senders themselves (自己査閲): they confirm or take
 // the mail back; when another stage follows, confirming only passes the
 // question on. In any stage that is not [sender], nobody decides their own mail.
