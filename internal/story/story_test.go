@@ -34,7 +34,9 @@ func TestStories(t *testing.T) {
 type teller struct {
 	*house
 	t      *testing.T
+	path   string
 	script *script
+	verbs  map[string]verb
 	trouble
 
 	user  string // who submits the latest mail
@@ -71,33 +73,50 @@ func verbs() map[string]verb {
 }
 
 func tell(t *testing.T, path string, s *script) {
-	k := &teller{t: t, script: s, mails: map[string]*posted{}, letters: map[int]bool{}, links: map[string]string{}, open: map[string]*ballot{}, doors: map[string]*browser{}}
-	steps := k.found()
-	known := verbs()
-	for _, st := range steps {
-		do, ok := known[st.verb]
-		if !ok {
-			t.Fatalf("%s:%d: there is no verb %q", path, st.line, st.verb)
-		}
-		if st.verb != "refused" {
-			k.unpaid()
-		}
-		failed := true
-		func() {
-			defer func() {
-				if failed {
-					t.Logf("%s:%d: %s", path, st.line, st.text)
-				}
-			}()
-			do(k, st)
-			failed = t.Failed()
-		}()
-		if failed {
-			t.FailNow()
-		}
+	k := newTeller(t, path, s)
+	for _, st := range k.found() {
+		k.perform(st)
 	}
 	k.unpaid()
 	k.end()
+}
+
+func newTeller(t *testing.T, path string, s *script) *teller {
+	return &teller{t: t, path: path, script: s, verbs: verbs(), mails: map[string]*posted{}, letters: map[int]bool{}, links: map[string]string{},
+		open: map[string]*ballot{}, doors: map[string]*browser{}}
+}
+
+// perform carries out one step; when it fails, the line that failed is said last.
+func (k *teller) perform(st step) {
+	k.t.Helper()
+	do, ok := k.verbs[st.verb]
+	if !ok {
+		k.t.Fatalf("%s:%d: there is no verb %q", k.path, st.line, st.verb)
+	}
+	if st.verb != "refused" {
+		k.unpaid()
+	}
+	done := false
+	defer func() {
+		if !done {
+			k.t.Logf("%s:%d: %s", k.path, st.line, st.text)
+		}
+	}()
+	do(k, st)
+	done = !k.t.Failed()
+	if !done {
+		k.t.FailNow()
+	}
+}
+
+// does carries out a step that a test writes in its own text.
+func (k *teller) does(line string) {
+	k.t.Helper()
+	st, err := readStep(line)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.perform(st)
 }
 
 // unpaid fails a story that goes on as if a refused mail had been accepted.
