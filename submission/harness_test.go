@@ -473,9 +473,11 @@ func upgrade(c *client) *client {
 }
 
 // rawPlain is a connection to port 587 whose greeting has not been read.
-func (r *running) rawPlain() *client {
+func (r *running) rawPlain() *client { return r.raw(r.srv.Addresses().Submission[0]) }
+
+func (r *running) raw(a net.Addr) *client {
 	r.t.Helper()
-	conn, err := net.Dial("tcp", r.srv.Addresses().Submission[0].String())
+	conn, err := net.Dial("tcp", a.String())
 	if err != nil {
 		r.t.Fatal(err)
 	}

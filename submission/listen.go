@@ -45,21 +45,34 @@ func remoteOf(c net.Conn) netip.Addr {
 	return a.Addr().Unmap().WithZone("")
 }
 
+// place is where connections are counted together. Those of the gateway port, where nobody signs in and strangers may
+// wait, are counted by themselves, and are half of all at most: they must not shut out the people of the company.
+func (w *wire) place() string {
+	where := neighbourhood(w.remote).String()
+	if w.port == portGateway {
+		where += " gateway"
+	}
+	return where
+}
+
 // arrived counts a connection, or says why there is no room for it.
 func (s *Server) arrived(w *wire) *smtp.SMTPError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	place := neighbourhood(w.remote).String()
+	place := w.place()
 	switch {
 	case s.stopping:
 		return shuttingDown()
-	case len(s.wires) >= s.limits.Connections:
+	case len(s.wires) >= s.limits.Connections || w.port == portGateway && s.gateways >= (s.limits.Connections+1)/2:
 		return tooManyConnections()
 	case s.perPlace[place] >= s.limits.ConnectionsPerAddress:
 		return tooManyConnectionsFromYou()
 	}
 	s.wires[w] = struct{}{}
 	s.perPlace[place]++
+	if w.port == portGateway {
+		s.gateways++
+	}
 	return nil
 }
 
@@ -68,7 +81,10 @@ func (s *Server) left(w *wire) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.wires, w)
-	place := neighbourhood(w.remote).String()
+	if w.port == portGateway {
+		s.gateways--
+	}
+	place := w.place()
 	if s.perPlace[place]--; s.perPlace[place] <= 0 {
 		delete(s.perPlace, place)
 	}

@@ -28,6 +28,7 @@ type Server struct {
 	ctx       context.Context // of work for clients; it outlives Run's by Limits.Grace
 	wires     map[*wire]struct{}
 	perPlace  map[string]int
+	gateways  int // connections to the gateway port
 	stopping  bool
 	empty     *sync.Cond // of mu: wires has become empty
 }
