@@ -243,6 +243,10 @@ func (s *session) answerTo(ctx context.Context, doing string, err error) *smtp.S
 		return shuttingDown()
 	case errors.Is(err, errForgotten):
 		return reset() // not heard: the wire has the answer already
+	case s.w.body != nil && s.w.body.ended != nil && errors.Is(err, s.w.body.ended):
+		// The client's network, and nothing for an administrator to look after.
+		s.w.log.InfoContext(ctx, "connection lost inside a message", "remote", s.w.remote)
+		return broken() // not heard
 	}
 	return answer(ctx, s.w.log, doing, err)
 }
