@@ -182,7 +182,7 @@ func tnefFile(name, body string) []byte {
 		return append(append(b, value...), 0, 0)
 	}
 	b := []byte("\x78\x9f\x3e\x22\x01\x00")
-	b = append(b, attribute(1, 0x00078004|0, []byte("subject\x00"))...)
+	b = append(b, attribute(1, 0x00078004, []byte("subject\x00"))...)
 	b = append(b, attribute(2, 0x00069002, make([]byte, 14))...)
 	b = append(b, attribute(2, 0x00018010, []byte(name+"\x00"))...)
 	return append(b, attribute(2, 0x0006800f, []byte(body))...)

@@ -61,7 +61,7 @@ func (d *door) whoIsThere(w http.ResponseWriter, r *http.Request) {
 func (d *door) login(w http.ResponseWriter, r *http.Request) {
 	to, cookie, err := d.gate.Begin(r.Context(), "/")
 	if err != nil {
-		http.Error(w, told(err), 403)
+		http.Error(w, told(err), http.StatusForbidden)
 		return
 	}
 	http.SetCookie(w, cookie)
@@ -74,7 +74,7 @@ func (d *door) callback(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, done)
 	}
 	if err != nil {
-		http.Error(w, told(err), 403)
+		http.Error(w, told(err), http.StatusForbidden)
 		return
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)

@@ -50,7 +50,6 @@ type biffBook struct {
 	since04 bool
 	sheets  []biffSheet
 	current int
-	depth   int
 	sheet   *sheet
 	cells   int
 	hidden  int

@@ -34,7 +34,6 @@ type odfReader struct {
 	place  string
 	text   wordText
 	sheet  *sheet
-	tables int
 	row    int
 	col    int
 	cell   strings.Builder

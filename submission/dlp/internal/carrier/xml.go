@@ -142,9 +142,6 @@ func (x *xmlScanner) readTag() {
 // opens says that the current tag opens an element of that name.
 func (x *xmlScanner) opens(name string) bool { return !x.closing && x.name == name }
 
-// closes says that the element ends here.
-func (x *xmlScanner) closes(name string) bool { return x.name == name && (x.closing || x.empty) }
-
 // attr is an attribute of the current tag by its local name.
 func (x *xmlScanner) attr(name string) string {
 	s := x.tag

@@ -74,7 +74,7 @@ func (p *page) inherit(i int) hit {
 			return hit{}
 		}
 		gap := p.s[before.end:n.start]
-		if len(gap) <= 16 && strings.Trim(gap, " \t\r\n,、,;/・&|-*•") == "" || gap == "と" || gap == "及び" || gap == "および" {
+		if len(gap) <= 16 && strings.Trim(gap, " \t\r\n,、;/・&|-*•") == "" || gap == "と" || gap == "及び" || gap == "および" {
 			return p.owners[j]
 		}
 	}

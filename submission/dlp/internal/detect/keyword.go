@@ -74,7 +74,15 @@ func (ps *patternSet) fired(s string) []int {
 	if ps.set == nil {
 		return nil
 	}
-	return ps.set.FindAllString(s, len(ps.each))
+	found, err := ps.set.FindAllStringWithError(s, len(ps.each))
+	if err != nil {
+		// The engine gave up on this text: each pattern is tried by itself, so that none is taken for absent.
+		found = make([]int, len(ps.each))
+		for i := range found {
+			found[i] = i
+		}
+	}
+	return found
 }
 
 func (p *page) findPatterns(ps *patternSet) {
