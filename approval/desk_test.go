@@ -349,6 +349,31 @@ func TestCancelClosesTheQuestion(t *testing.T) {
 	})
 }
 
+// The manager has said yes to one recipient when the sender takes the other back: nobody in the first stage has
+// anything left to say, so the second must be asked.
+func TestCancelOfTheLastOpenRecipientAsksTheNextStage(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		s := plain("a@other.example", "b@other.example")
+		s.plans = []plan{hold(asking("manager"), asking("director@corp.example"))}
+		m := h.submit(s)
+		r := h.only(m)
+		_, err := h.decide(r, Approve, "manager@corp.example", r.Recipients[0].ID)
+		must(t, err)
+		_, err = h.Queue.Cancel(context.Background(), m.ID, []RecipientID{r.Recipients[1].ID}, holdqueue.ReasonSender, holdqueue.Person("alice@corp.example"))
+		must(t, err)
+		if r := h.only(m); r.Stage != 1 || len(r.Holders) != 1 || r.Holders[0].Address != "director@corp.example" {
+			t.Fatalf("stage %d lies with %+v", r.Stage, r.Holders)
+		}
+		h.gets("question", "director")
+		out, err := h.decide(r, Approve, "director@corp.example")
+		must(t, err)
+		if out.State != Approved {
+			t.Errorf("outcome %+v", out)
+		}
+		h.expectStates(m, "a delayed", "b cancelled")
+	})
+}
+
 func TestReleaseFromTheCommandLineIsSeen(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		m := h.submit(plain("b@other.example"))

@@ -62,17 +62,28 @@ func (d *Desk) closeEnded(tx *db.Tx, id MessageID, ended []*holdqueue.Recipient,
 		if answered == 0 {
 			continue
 		}
-		closed := r.close(actorAddress(by), now)
-		if err := d.save(tx, r); err != nil {
+		if err := d.goOn(tx, r, actorAddress(by), now); err != nil {
 			return err
-		}
-		if closed {
-			if err := d.closeWork(tx, r); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// goOn does what follows when recipients have left a request without a voice:
+// it closes, or its next stage is asked, because all that are left have passed
+// the present one and nobody there has anything more to say.
+func (d *Desk) goOn(tx *db.Tx, r *record, by mailaddr.Address, now time.Time) error {
+	closed := r.close(by, now)
+	next := !closed && !r.lastStage() && r.allPassed()
+	var fresh []*question
+	if next {
+		r.advance()
+		fresh = d.askStage(r, now)
+	}
+	if err := d.save(tx, r); err != nil {
+		return err
+	}
+	return d.finish(tx, r, effect{closed: closed, next: next}, fresh)
 }
 
 // actorAddress is the person of an actor; empty for time and the command line.
