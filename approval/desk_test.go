@@ -374,6 +374,19 @@ func TestCancelOfTheLastOpenRecipientAsksTheNextStage(t *testing.T) {
 	})
 }
 
+// The log names the token or the notice too; people are told the person.
+func TestWhoeverCancelsThroughAProgramOrANoticeIsNamed(t *testing.T) {
+	for _, by := range []holdqueue.Actor{"person:alice@corp.example", "notice:alice@corp.example", "token:06gzzbxds6a3p7z7red78m674r:alice@corp.example"} {
+		h := newHouse(t, db.SQLite)
+		m := h.submit(plain("a@other.example"))
+		_, err := h.Queue.Cancel(context.Background(), m.ID, nil, holdqueue.ReasonAdmin, by)
+		must(t, err)
+		if r := h.only(m); r.ClosedBy != "佐藤 花子" {
+			t.Errorf("%s: closed by %q", by, r.ClosedBy)
+		}
+	}
+}
+
 func TestReleaseFromTheCommandLineIsSeen(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		m := h.submit(plain("b@other.example"))

@@ -86,13 +86,18 @@ func (d *Desk) goOn(tx *db.Tx, r *record, by mailaddr.Address, now time.Time) er
 	return d.finish(tx, r, effect{closed: closed, next: next}, fresh)
 }
 
-// actorAddress is the person of an actor; empty for time and the command line.
+// actorAddress is the person of an actor, who may have acted through a program
+// or the link in a notice; empty for time and the command line.
 func actorAddress(by holdqueue.Actor) mailaddr.Address {
-	a, ok := strings.CutPrefix(string(by), "person:")
-	if !ok {
-		return ""
+	as, who, _ := strings.Cut(string(by), ":")
+	switch as {
+	case "person", "notice":
+		return mailaddr.Address(who)
+	case "token":
+		_, who, _ = strings.Cut(who, ":") // the token's id stands first
+		return mailaddr.Address(who)
 	}
-	return mailaddr.Address(a)
+	return ""
 }
 
 // waitingDomains is how many outside domains a mail may go to before its
