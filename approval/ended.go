@@ -56,11 +56,19 @@ func (d *Desk) closeEnded(tx *db.Tx, id MessageID, ended []*holdqueue.Recipient,
 	now := tx.Now()
 	for _, r := range open {
 		answered := 0
+		var unasked []*recipient // time ran out elsewhere than in our own work, which tells the sender itself
 		for _, q := range ended {
-			answered += len(r.end([]RecipientID{q.ID}, answerOf(q.State), actorAddress(by), now))
+			now := r.end([]RecipientID{q.ID}, answerOf(q.State), actorAddress(by), now)
+			answered += len(now)
+			if q.State == holdqueue.Expired {
+				unasked = append(unasked, now...)
+			}
 		}
 		if answered == 0 {
 			continue
+		}
+		if err := d.tellExpired(tx, r, unasked); err != nil {
+			return err
 		}
 		if err := d.goOn(tx, r, actorAddress(by), now); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -240,5 +241,28 @@ func TestUsersFileMayComeLater(t *testing.T) {
 	time.Sleep(rereadEvery)
 	if _, err := u.Verify(t.Context(), "alice@corp.example", password); err != nil {
 		t.Errorf("after: %v", err)
+	}
+}
+
+func TestUsersFileOfTheServicesGroupStaysReadableToIt(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("only root can give files away: run the tests as root")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 0, 12345); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "users.yaml")
+	for step, do := range []func() error{
+		func() error { return AddUser(path, "alice@corp.example", "a long password") },
+		func() error { return SetPassword(path, "alice@corp.example", "another password") },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		fi, err := os.Stat(path)
+		if err != nil || fi.Mode().Perm() != 0o640 || fi.Sys().(*syscall.Stat_t).Gid != 12345 {
+			t.Errorf("step %d: %v %v", step, fi.Mode(), err)
+		}
 	}
 }

@@ -225,16 +225,25 @@ func replaceFile(path string, text []byte) error {
 	return syncDirectory(dir)
 }
 
+// keepOwner gives the new file the owner and the mode of the one it replaces, or those its directory asks for.
 func keepOwner(f *os.File, path, dir string) {
 	fi, err := os.Stat(path)
-	if err != nil {
+	made := err != nil
+	if made {
 		fi, err = os.Stat(dir)
 	}
 	if err != nil {
 		return
 	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-		f.Chown(int(st.Uid), int(st.Gid)) // fails for all but root, who alone needs it
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok || f.Chown(int(st.Uid), int(st.Gid)) != nil { // fails for all but root, who alone needs it
+		return
+	}
+	switch {
+	case !made:
+		f.Chmod(fi.Mode().Perm() & 0o640) // as it was, and never for everybody
+	case st.Uid == 0 && st.Gid != 0:
+		f.Chmod(0o640) // a directory of root and the service's group: the service reads, root writes
 	}
 }
 

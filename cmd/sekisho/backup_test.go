@@ -139,3 +139,15 @@ func TestMovedDatabaseIsServedOnlyWhereItWent(t *testing.T) {
 		t.Errorf("%d: %d octets of %d: %.200s", status, len(said), len(body), said)
 	}
 }
+
+func TestStartThatFailsSaysWhyAndDoesNotPanic(t *testing.T) {
+	h, _, _ := keptMail(t)
+	config := elsewhere(t, h, h.config.Database.URL)
+	keys := filepath.Join(filepath.Dir(config), "data", "sekisho.keys")
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	if said, status := typed(t, "queue", "list", "--config", config); status != 1 || !strings.Contains(said, "the key file does not fit this database") {
+		t.Errorf("%d %s", status, said)
+	}
+}

@@ -293,7 +293,7 @@ func checkAddresses(_ context.Context, k *checkup) {
 // Room that the disk must have: below the first new mail is refused soon.
 const (
 	littleRoom = 1 << 30
-	noRoom     = 200 << 20
+	noRoom     = floor // below it no mail is taken
 )
 
 func checkDataDir(_ context.Context, k *checkup) {

@@ -25,8 +25,8 @@ import (
 // DemoCmd is the whole product in a throw-away directory.
 type DemoCmd struct {
 	Dir   string        `placeholder:"DIR" help:"Where everything is kept; default: a new directory, removed at the end."`
-	Delay time.Duration `default:"30s" placeholder:"D" help:"How long mail to the outside waits (the factory's five minutes are long for a look)."`
-	Bind  string        `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on: that of this machine in your network, to try it with a phone."`
+	Delay time.Duration `default:"30s" placeholder:"D" help:"How long mail to the outside waits; default ${default} (the factory's five minutes are long for a look)."`
+	Bind  string        `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, default ${default}: that of this machine in your network, to try it with a phone."`
 	JSON  bool          `name:"json" help:"Print one line of JSON when everything answers, then keep running."`
 }
 
@@ -110,7 +110,7 @@ func (s *stage) build() (err error) {
 	if s.host, err = reachable(s.cmd.Bind); err != nil {
 		return err
 	}
-	if s.certs, err = demo.MakeCertificates(s.dir, s.host); err != nil {
+	if s.certs, err = demo.MakeCertificates(s.dir, s.host, "mail.corp.example"); err != nil {
 		return err
 	}
 	s.secret = rand.Text()

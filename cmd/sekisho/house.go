@@ -49,18 +49,14 @@ type house struct {
 }
 
 // openHouse opens and connects everything. The error names what could not be opened.
-func openHouse(ctx context.Context, c *Config, program string, log *slog.Logger) (h *house, err error) {
-	h = &house{config: c, log: log, program: program, preparing: make(chan struct{}, 2), counts: metric.New(version())}
-	defer func() {
-		if err != nil {
-			h.close()
-		}
-	}()
+func openHouse(ctx context.Context, c *Config, program string, log *slog.Logger) (*house, error) {
+	h := &house{config: c, log: log, program: program, preparing: make(chan struct{}, 2), counts: metric.New(version())}
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data_dir: %w", err)
 	}
 	for _, open := range []func(context.Context) error{h.openStores, h.openQueue, h.openPeople, h.openLinks, h.openDesk} {
 		if err := open(ctx); err != nil {
+			h.close()
 			return nil, err
 		}
 	}

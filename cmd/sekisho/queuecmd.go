@@ -277,7 +277,8 @@ func (f QueueFlags) carryOut(ctx context.Context, out *Streams, h *house, why Wh
 			fmt.Fprintf(out.Err, "%s\n", err)
 			continue
 		}
-		if err := h.note(ctx, "queue."+done, id, why.Reason); err != nil {
+		// What was asked for and why; what became of it stands in the entries of the recipients.
+		if err := h.note(ctx, "queue."+asked[done], id, why.Reason); err != nil {
 			return err
 		}
 		outcomes, err := do(h, id)
@@ -296,6 +297,9 @@ func (f QueueFlags) carryOut(ctx context.Context, out *Streams, h *house, why Wh
 	}
 	return nil
 }
+
+// asked is the verb of what somebody asked for, by the word for having done it.
+var asked = map[string]string{"cancelled": "cancel", "released": "release", "retried": "retry"}
 
 func (f QueueFlags) printOutcome(w io.Writer, id, done string, o holdqueue.Outcome) error {
 	if !f.JSON {

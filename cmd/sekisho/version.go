@@ -16,10 +16,10 @@ func version() string {
 	if stampVersion != "" {
 		return stampVersion
 	}
-	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
 		return b.Main.Version
 	}
-	return "(devel)"
+	return "devel"
 }
 
 // VersionCmd says what this is.
