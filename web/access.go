@@ -158,7 +158,9 @@ func (st *staff) towards(ctx context.Context, r *Request, m *holdqueue.Message, 
 	if s.own {
 		return nil
 	}
-	requests, err := st.Approval.OfMessage(ctx, m.ID, approval.Actor{Address: r.Who.Person.Address})
+	asked := actor(r)
+	asked.Admin = false // sees every question, and is named in few
+	requests, err := st.Approval.OfMessage(ctx, m.ID, asked)
 	if err != nil {
 		return err
 	}
@@ -228,7 +230,7 @@ func (st *staff) openGrant(r *Request, message string) bool {
 
 // actor is the caller as approval knows people.
 func actor(r *Request) approval.Actor {
-	return approval.Actor{Address: r.Who.Person.Address, Admin: r.Who.Has(signin.Admin)}
+	return approval.Actor{Address: r.Who.Person.Address, Admin: r.Who.Has(signin.Admin), Approver: r.Who.Has(signin.Approver)}
 }
 
 // queueActor and linkActor are the caller's name in the audit log.

@@ -223,6 +223,8 @@ func plan(a mailaddr.Address) policy.RecipientVerdict {
 		hold("manager")
 	case "tech.example":
 		hold("admin")
+	case "pool.example":
+		hold("role:approver")
 	case "wait.example":
 		v.Action, v.Delay = policy.Delay, 5*time.Minute
 	case "files.example":

@@ -42,6 +42,22 @@ func TestApproveSendsAndTheLoserLearnsWhoWas(t *testing.T) {
 	h.becomes(m.ID, holdqueue.Sent)
 }
 
+// A rule that asks role:approver asks whoever the provider gives that role, also where the people file names none.
+func TestThePoolOfApproversSeesReadsAndDecides(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "名簿の件", "x@pool.example")
+	q := h.question(m.ID)
+	page := "/requests/" + string(q.ID)
+	h.get(h.as("bob"), page).is(t, http.StatusNotFound)
+	h.get(h.as("bob"), "/messages/"+m.ID).is(t, http.StatusNotFound)
+	h.get(h.as("manager"), "/requests").is(t, http.StatusOK).has(t, "個人番号と思われる番号が2件", `class="count"`)
+	h.get(h.as("manager"), page).is(t, http.StatusOK).has(t, "承認", "却下")
+	h.get(h.as("manager"), "/messages/"+m.ID+"/content").is(t, http.StatusOK).has(t, "名簿の件")
+	h.post(h.as("manager"), page+"/decide", "revision", string(q.Revision), "verb", "approve").is(t, http.StatusOK).has(t, "承認しました")
+	h.advance(time.Minute)
+	h.becomes(m.ID, holdqueue.Sent)
+}
+
 func TestOneDecisionMaySendToSomeAndDropOthers(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "名簿の件", "x@hold.example", "y@hold.example")
