@@ -56,7 +56,8 @@ func (d *stream) write(s *site, w http.ResponseWriter, r *Request) error {
 	// The browser may be gone by now: what it took is recorded all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
 	defer cancel()
-	err := d.content.Finish(ctx, out.failed == nil && r.Context().Err() == nil)
+	// HEAD delivers nothing, which is also all there is of an empty file.
+	err := d.content.Finish(ctx, r.Method == http.MethodGet && out.failed == nil && r.Context().Err() == nil)
 	if err != nil {
 		s.Log.Error("download not recorded", "file", d.content.ID, "error", err)
 	}

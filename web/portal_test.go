@@ -68,6 +68,33 @@ func TestScannersTakeNothing(t *testing.T) {
 	}
 }
 
+// A file without bytes is taken by one GET. A HEAD, which brings as many bytes, takes nothing.
+func TestHeadTakesNotEvenAnEmptyFile(t *testing.T) {
+	h := newHouse(t)
+	h.empty = true
+	m := h.submit("alice@corp.example", "見積の件", "partner@files.example")
+	path := h.link(m)
+	b := dextest.Browser(t)
+	file := fileID(t, h.get(b, path))
+	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	at := h.post(b, path+"/get", "file", file).is(t, http.StatusSeeOther).header.Get("Location")
+	for _, c := range []struct {
+		method string
+		taken  int64
+	}{{http.MethodHead, 0}, {http.MethodGet, 1}} {
+		req, err := http.NewRequest(c.method, absolute(at), nil)
+		must(t, err)
+		res, err := b.Do(req)
+		must(t, err)
+		res.Body.Close()
+		links, err := h.links.OfMessage(t.Context(), m.ID)
+		must(t, err)
+		if res.StatusCode != http.StatusOK || links[0].Taken != c.taken {
+			t.Errorf("%s: %d, %d downloads, want %d", c.method, res.StatusCode, links[0].Taken, c.taken)
+		}
+	}
+}
+
 func TestDownloadIsAnAttachmentWithItsJapaneseName(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "見積の件", "partner@files.example")
