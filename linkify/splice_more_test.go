@@ -63,6 +63,25 @@ func TestNoticeSpeaksTheCharsetOfTheText(t *testing.T) {
 	}
 }
 
+// Some senders make boundaries of hyphens alone, and readers compare a boundary with the beginning of a line.
+func TestTheRuleOfTheNoticeIsNoBoundary(t *testing.T) {
+	o := startOracle(t)
+	for _, boundary := range []string{"--", "-", "----"} {
+		for _, encoding := range []string{"8bit", "quoted-printable", "7bit"} {
+			raw := []byte(mailOf("multipart/mixed; boundary=\""+boundary+"\"", "--"+boundary+"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "+
+				encoding+"\r\n\r\nHello\r\n"+pdfPart(boundary)+"--"+boundary+"--\r\n"))
+			_, _, out := render(t, raw)
+			read := o.read(t, out)[0]
+			if len(read.Leaves) != 1 || !bytes.Contains(read.Leaves[0].Body, []byte("・見積書.pdf")) || !bytes.HasSuffix(read.Leaves[0].Body, []byte("Hello")) {
+				t.Errorf("%q, %s: %d leaves\n%s", boundary, encoding, len(read.Leaves), out)
+			}
+			if n := bytes.Count(out, []byte("\n--"+boundary)); n != 2 {
+				t.Errorf("%q, %s: %d lines begin as a boundary does\n%s", boundary, encoding, n, out)
+			}
+		}
+	}
+}
+
 func TestNoticeStandsBehindBody(t *testing.T) {
 	_, _, out := render(t, withText("text/html; charset=utf-8", "8bit", []byte("<html><!-- <body> --><body id='a>b'><p>x</p></body></html>\r\n")))
 	if i := bytes.Index(out, []byte("<body id='a>b'>\r\n<div>添付")); i < 0 {

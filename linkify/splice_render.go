@@ -34,7 +34,7 @@ func Render(w io.Writer, m *message.Message, s Splice, n Notice) error {
 		_, err := w.Write(m.Raw)
 		return err
 	}
-	r := splicing{raw: m.Raw, root: m.Root, notice: n.complete(), eol: lineEnd(m.Root), gone: map[*message.Part]bool{}}
+	r := splicing{raw: m.Raw, root: m.Root, notice: n.complete().besides(m), eol: lineEnd(m.Root), gone: map[*message.Part]bool{}}
 	for _, a := range s.Links {
 		if !a.Part.Rewritable() {
 			return fmt.Errorf("part %s must stay as it is: %s", a.Path, a.Part.Protected())
@@ -234,4 +234,29 @@ func (n Notice) complete() Notice {
 		n.English += "\n"
 	}
 	return n
+}
+
+// besides keeps the notice's lines of hyphens from being read as boundaries of m. A boundary is compared with
+// the beginning of a line (RFC 2046 section 5.1.1).
+func (n Notice) besides(m *message.Message) Notice {
+	for p := range m.Parts() {
+		boundary := p.Params["boundary"]
+		if !p.Multipart() || boundary == "" || strings.Trim(boundary, "-") != "" {
+			continue
+		}
+		n.Text, n.English = doubleRules(n.Text), doubleRules(n.English)
+		break
+	}
+	return n
+}
+
+// doubleRules writes lines of hyphens alone with equals signs.
+func doubleRules(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		if strings.Trim(l, "-") == "" {
+			lines[i] = strings.ReplaceAll(l, "-", "=")
+		}
+	}
+	return strings.Join(lines, "\n")
 }
