@@ -14,8 +14,9 @@ import (
 const (
 	CauseUninspected  = "uninspected"   // a mail could not be inspected and is held
 	CauseRefusal      = "refusal"       // a rule refused a mail after acceptance
-	CauseNotReady     = "not_ready"     // mail cannot be accepted at the moment
+	CauseNotReady     = "not_ready"     // something that taking or sending mail needs does not answer
 	CausePeopleFile   = "people_file"   // the changed people file has mistakes
+	CausePolicyFile   = "policy_file"   // the changed policy file has mistakes
 	CauseNoticeFailed = "notice_failed" // one of our own mails could not be delivered
 )
 

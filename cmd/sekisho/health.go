@@ -95,7 +95,7 @@ func (h *house) watchPolicy(ctx context.Context) error {
 		taken = now
 		if err := h.loadInspector(); err != nil {
 			h.log.Error("policy not taken over; the old one stays in force", "error", err)
-			if err := h.desk.RaiseAlarm(ctx, "policy_file", "the changed policy file has mistakes: run sekisho check"); err != nil {
+			if err := h.desk.RaiseAlarm(ctx, approval.CausePolicyFile, "the changed policy file has mistakes: run sekisho check"); err != nil {
 				h.log.Error("alarm not raised", "error", err)
 			}
 			continue

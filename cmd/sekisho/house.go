@@ -145,6 +145,11 @@ func (h *house) openDesk(context.Context) (err error) {
 	for _, a := range h.config.Administrators {
 		admins = append(admins, mailaddr.Address(a))
 	}
+	for _, role := range h.config.OIDC.Roles.Admin {
+		if a, err := mailaddr.Parse(role, true); err == nil { // a role may be given to addresses as well as to groups
+			admins = append(admins, a)
+		}
+	}
 	h.desk, err = approval.New(approval.Options{
 		DB: h.db, Keys: h.keys, Queue: h.queue, People: h.roster, Calendar: calendar, Domains: h.config.Organization.Domains,
 		Name: h.config.Organization.Name, Language: h.config.Organization.Language, From: h.noticeSender(),
