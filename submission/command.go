@@ -1,7 +1,9 @@
 package submission
 
 import (
+	"encoding/hex"
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -143,6 +145,32 @@ func parseParams(params string) (mailParams, *smtp.SMTPError) {
 	}
 	return m, nil
 }
+
+// internationalORCPT gives the original recipient the type of RFC 6533 when Postfix calls an internationalised address
+// "rfc822", in which nothing but ASCII may stand: go-smtp would refuse the recipient for it.
+func internationalORCPT(params string) string {
+	words := strings.Fields(params)
+	for i, p := range words {
+		const old = "ORCPT=rfc822;"
+		if len(p) < len(old) || !strings.EqualFold(p[:len(old)], old) {
+			continue
+		}
+		address := hexChar.ReplaceAllStringFunc(p[len(old):], func(x string) string {
+			b, err := hex.DecodeString(x[1:])
+			if err != nil {
+				return x
+			}
+			return string(b)
+		})
+		if utf8.ValidString(address) && !mailaddr.Address(address).IsASCII() && plainText(address) {
+			words[i] = "ORCPT=utf-8;" + strings.NewReplacer("\\", `\x{5C}`, "+", `\x{2B}`, "=", `\x{3D}`, " ", `\x{20}`).Replace(address)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// hexChar is an octet in xtext (RFC 3461 section 4).
+var hexChar = regexp.MustCompile(`\+[0-9A-F]{2}`)
 
 func parseSize(value string) int64 {
 	n, err := strconv.ParseInt(value, 10, 64)

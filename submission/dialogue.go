@@ -109,6 +109,9 @@ func (w *wire) rcpt(rest string) []byte {
 		return nil
 	}
 	w.path = p.address
+	if w.utf8 {
+		p.params = internationalORCPT(p.params)
+	}
 	return w.pass("RCPT", "TO:"+standIn(string(p.address))+" "+p.params)
 }
 
