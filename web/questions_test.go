@@ -58,6 +58,22 @@ func TestThePoolOfApproversSeesReadsAndDecides(t *testing.T) {
 	h.becomes(m.ID, holdqueue.Sent)
 }
 
+// "gpj.exe" behind a mark that turns the direction reads "exe.jpg": on no page, in no field of a mail.
+func TestNoPageTurnsTheReadingDirection(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "請求\u202egpj.exe", "x@hold.example")
+	for who, paths := range map[string][]string{
+		"manager": {"/requests", "/requests/" + string(h.question(m.ID).ID), "/messages/" + m.ID, "/messages/" + m.ID + "/content"},
+		"alice":   {"/"},
+	} {
+		for _, path := range paths {
+			page := h.get(h.as(who), path).is(t, http.StatusOK)
+			page.has(t, "請求\uFFFDgpj.exe")
+			page.lacks(t, "\u202e")
+		}
+	}
+}
+
 func TestOneDecisionMaySendToSomeAndDropOthers(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "名簿の件", "x@hold.example", "y@hold.example")

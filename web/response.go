@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"unicode"
 )
 
 // Response is what a handler gives back: a page, a redirect, a document of the
@@ -34,7 +35,16 @@ func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", string(r.Lang))
-	return send(w, r, p.code, b.Bytes())
+	return send(w, r, p.code, bytes.Map(oneDirection, b.Bytes()))
+}
+
+// oneDirection shows the characters that turn the reading direction instead of obeying them. Subjects, names of
+// people and of files come from mails onto every page, and ours are in languages that need none of them.
+func oneDirection(c rune) rune {
+	if unicode.Is(unicode.Bidi_Control, c) {
+		return '\uFFFD'
+	}
+	return c
 }
 
 func send(w http.ResponseWriter, r *Request, code int, body []byte) error {
