@@ -164,6 +164,20 @@ func TestTokenEndsWithItsOwnerAndItsTime(t *testing.T) {
 
 // TestDescriptionFitsTheAPI compares openapi.json with the routes and with the
 // members the answers really have.
+func TestTokenFormRefusesWhatItDoesNotOffer(t *testing.T) {
+	h := newHouse(t)
+	for name, form := range map[string][]string{
+		"a scope of its own": {"name", "x", "scope", "admin", "days", "30"},
+		"no name":            {"name", " ", "scope", "read", "days", "30"},
+		"for ever":           {"name", "x", "scope", "read", "days", "100000"},
+		"a life in words":    {"name", "x", "scope", "read", "days", "long"},
+	} {
+		if a := h.post(h.as("alice"), "/tokens", form...); a.code != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, a.code)
+		}
+	}
+}
+
 func TestDescriptionFitsTheAPI(t *testing.T) {
 	raw, err := assetFiles.ReadFile("assets/openapi.json")
 	must(t, err)

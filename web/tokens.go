@@ -32,10 +32,11 @@ func (st *staff) tokensTelling(ctx context.Context, r *Request, secret, name str
 // itself: no address that could be opened again has it.
 func (st *staff) createToken(ctx context.Context, r *Request) (Response, error) {
 	days, err := strconv.Atoi(r.Form("days"))
-	if err != nil {
+	scope := signin.Scope(r.Form("scope"))
+	if err != nil || scope != signin.ReadOnly && scope != signin.MayAct {
 		return nil, errBadForm
 	}
-	t, secret, err := st.Gate.CreateToken(ctx, r.Who, r.Form("name"), signin.Scope(r.Form("scope")), time.Duration(days)*24*time.Hour)
+	t, secret, err := st.Gate.CreateToken(ctx, r.Who, r.Form("name"), scope, time.Duration(days)*24*time.Hour)
 	if err != nil {
 		return nil, err
 	}
