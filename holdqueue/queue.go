@@ -46,7 +46,7 @@ type Workers struct {
 	Inspect int           // factory 2; each may use a core
 	Send    int           // factory 20
 	Other   int           // factory 4
-	Lease   time.Duration // factory 60 s; a dead worker's mail is taken over after at most this
+	Lease   time.Duration // factory 20 s; a dead worker's mail is taken over after at most this
 	Grace   time.Duration // factory 20 s; for what is under way when the service is stopped
 }
 
@@ -74,7 +74,7 @@ func New(ctx context.Context, o Options) (*Queue, error) {
 	o.Retain.Sent = orDuration(o.Retain.Sent, 7*24*time.Hour)
 	o.Retain.Returned = orDuration(o.Retain.Returned, 30*24*time.Hour)
 	o.Retain.Facts = orDuration(o.Retain.Facts, 400*24*time.Hour)
-	o.Workers.Lease = orDuration(o.Workers.Lease, time.Minute)
+	o.Workers.Lease = orDuration(o.Workers.Lease, 20*time.Second)
 	o.Workers.Grace = orDuration(o.Workers.Grace, 20*time.Second)
 	o.Workers.Inspect = orInt(o.Workers.Inspect, 2)
 	o.Workers.Send = orInt(o.Workers.Send, 20)

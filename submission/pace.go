@@ -76,8 +76,9 @@ func (p *pace) judge(c *counts, n int, now time.Time) error {
 	if c.hours.sum(now)+n > p.perDay {
 		return tooManyToday(p.perDay)
 	}
-	if c.minutes.sum(now)+n > p.per10Minutes {
-		return tooFast(p.per10Minutes, c.minutes.until(p.per10Minutes-n, now))
+	// A mail that comes alone may have as many recipients as a mail may have at all: waiting would not make it fewer.
+	if before := c.minutes.sum(now); before > 0 && before+n > p.per10Minutes {
+		return tooFast(p.per10Minutes, c.minutes.until(max(p.per10Minutes-n, 0), now))
 	}
 	return nil
 }

@@ -68,3 +68,22 @@ func TestClockThatGoesBackForgetsNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestMailThatComesAloneMayHaveAsManyRecipientsAsAMailMayHave(t *testing.T) {
+	p := newPace(Limits{RecipientsPer10Minutes: 600, RecipientsPerDay: 10_000})
+	at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	for n := 1; n <= 1000; n++ { // as RCPT asks
+		if err := p.may("alice", n, at); err != nil {
+			t.Fatalf("recipient %d: %v", n, err)
+		}
+	}
+	if _, err := p.take("alice", 1000, at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.take("alice", 1, at.Add(time.Minute)); err == nil {
+		t.Error("the next mail was not slowed")
+	}
+	if _, err := p.take("alice", 1000, at.Add(11*time.Minute)); err != nil {
+		t.Errorf("waiting did not help: %v", err)
+	}
+}
