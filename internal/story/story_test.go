@@ -39,7 +39,6 @@ type teller struct {
 	verbs  map[string]verb
 	trouble
 
-	user  string // who submits the latest mail
 	last  answer // of the latest submission; its refusal must be told of
 	owed  bool   // the latest submission was refused and nobody has said so
 	mails map[string]*posted
@@ -325,17 +324,6 @@ func (m *posted) sameFile(name string, raw []byte) error {
 		}
 	}
 	return fmt.Errorf("no file %s was sent", name)
-}
-
-func fileNames(raw []byte) (names []string) {
-	l, err := open(delivery{raw: raw})
-	if err != nil {
-		return nil
-	}
-	for _, f := range l.files {
-		names = append(names, f.name)
-	}
-	return names
 }
 
 func mustRead(t testing.TB, path string) string {
