@@ -82,6 +82,18 @@ func TestTheRuleOfTheNoticeIsNoBoundary(t *testing.T) {
 	}
 }
 
+// The command rewrite reads files as systems other than mail keep them.
+func TestAMailWithoutCarriageReturnsGetsNone(t *testing.T) {
+	for _, kind := range []string{"text/plain; charset=utf-8", "text/html; charset=utf-8"} {
+		for _, encoding := range []string{"7bit", "8bit", "quoted-printable"} {
+			_, _, out := render(t, bytes.ReplaceAll(withText(kind, encoding, []byte("<p>x</p>\r\n")), []byte("\r"), nil))
+			if n := bytes.Count(out, []byte("\r")); n != 0 {
+				t.Errorf("%s, %s: %d carriage returns\n%q", kind, encoding, n, out)
+			}
+		}
+	}
+}
+
 func TestNoticeStandsBehindBody(t *testing.T) {
 	_, _, out := render(t, withText("text/html; charset=utf-8", "8bit", []byte("<html><!-- <body> --><body id='a>b'><p>x</p></body></html>\r\n")))
 	if i := bytes.Index(out, []byte("<body id='a>b'>\r\n<div>添付")); i < 0 {

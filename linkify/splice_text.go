@@ -81,10 +81,7 @@ func (r *splicing) words(p *message.Part) ([]byte, bool) {
 	if p.MediaType == "text/enriched" {
 		b = bytes.ReplaceAll(b, []byte("<"), []byte("<<")) // RFC 1896
 	}
-	eol := r.eol
-	if p.Encoding == "base64" || p.Encoding == "quoted-printable" {
-		eol = textLineEnd(p)
-	}
+	eol := r.textLineEnd(p)
 	return append(bytes.ReplaceAll(b, []byte("\n"), []byte(eol)), eol...), true
 }
 
@@ -139,8 +136,12 @@ func stuff(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// textLineEnd is the line end inside an encoded text.
-func textLineEnd(p *message.Part) string {
+// textLineEnd is the line end of the text of p: the mail's, or its own where an
+// encoding hides it.
+func (r *splicing) textLineEnd(p *message.Part) string {
+	if p.Encoding != "base64" && p.Encoding != "quoted-printable" {
+		return r.eol
+	}
 	b := decoded(p)
 	i := bytes.IndexByte(b, '\n')
 	if i == 0 || i > 0 && b[i-1] != '\r' {
@@ -226,7 +227,7 @@ func (r *splicing) aboveHTML(p *message.Part) bool {
 	if !ok {
 		words, _, _ = message.EncodeText(r.notice.HTML, "us-ascii", reference)
 	}
-	eol := textLineEnd(p)
+	eol := r.textLineEnd(p)
 	words = bytes.ReplaceAll(append(append([]byte("\n"), words...), '\n'), []byte("\n"), []byte(eol))
 	switch p.Encoding {
 	case "7bit", "8bit", "binary":
