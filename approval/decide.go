@@ -24,6 +24,8 @@ var ErrComment = errors.New("the comment is too long")
 // Decide takes one decision, or says truthfully why not: ErrDecided with who
 // and when, ErrStale with the revision that stands, ErrNotApprover, ErrSelf.
 func (d *Desk) Decide(ctx context.Context, decision Decision) (Outcome, error) {
+	// Browsers count a line end as one character and send two.
+	decision.Comment = strings.ReplaceAll(decision.Comment, "\r\n", "\n")
 	if utf8.RuneCountInString(decision.Comment) > LongestComment {
 		return Outcome{}, ErrComment
 	}

@@ -85,6 +85,19 @@ func TestOneDecisionMaySendToSomeAndDropOthers(t *testing.T) {
 	h.becomes(m.ID, holdqueue.Sent, holdqueue.Rejected)
 }
 
+func TestACommentMayBeAsLongAsItsFieldAndNoLonger(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "名簿の件", "x@hold.example")
+	q := h.question(m.ID)
+	decide := func(comment string) answer {
+		return h.post(h.as("manager"), "/requests/"+string(q.ID)+"/decide", "revision", string(q.Revision), "verb", "reject", "comment", comment)
+	}
+	decide(strings.Repeat("長", approval.LongestComment+1)).is(t, http.StatusBadRequest)
+	h.becomes(m.ID, holdqueue.Held)
+	decide(strings.Repeat("長\r\n", approval.LongestComment/2)).is(t, http.StatusOK) // as browsers send lines
+	h.becomes(m.ID, holdqueue.Rejected)
+}
+
 func TestStaleRevisionShowsTheQuestionAsItIsNow(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "名簿の件", "x@hold.example")

@@ -75,6 +75,7 @@ func verdicts() []struct {
 		{errBadForm, verdict{codeBadRequest, "bad_form"}},
 		{errNeedsReason, verdict{codeBadRequest, "needs_reason"}},
 		{approval.ErrNoRecipient, verdict{codeBadRequest, "no_recipient"}},
+		{approval.ErrComment, verdict{codeBadRequest, "bad_form"}}, // the form takes no longer one
 		{approval.ErrNotApprover, verdict{codeForbidden, "not_approver"}},
 		{approval.ErrSelf, verdict{codeForbidden, "own_mail"}},
 		{approval.ErrDecided, verdict{codeConflict, "decided"}},
