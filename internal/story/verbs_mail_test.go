@@ -12,7 +12,7 @@ import (
 // mailVerbs hand mail in and look at what became of it.
 func mailVerbs() map[string]verb {
 	return map[string]verb{
-		"submit": (*teller).submit, "refused": (*teller).refused, "mail": (*teller).choose,
+		"submit": (*teller).submit, "refused": (*teller).refused, "comes-round": (*teller).comesRound, "mail": (*teller).choose,
 		"held": (*teller).held, "waiting": (*teller).waiting, "is": (*teller).is,
 		"delivered": (*teller).delivered, "absent": (*teller).absent, "absent-yet": (*teller).absent, "later": (*teller).later, "dsn": (*teller).dsn, "signed": (*teller).signed,
 	}
@@ -78,6 +78,22 @@ func (k *teller) handIn(st step, who string, send letterOf) (answer, error) {
 	}
 	defer s.close()
 	return s.send(send)
+}
+
+// comesRound hands what was delivered to an address in at the gateway again, as a misconfigured server does.
+func (k *teller) comesRound(st step) {
+	k.t.Helper()
+	s, err := k.gatewayDoor()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer s.close()
+	all, _ := k.arrived(st.word(0))
+	last := all[len(all)-1]
+	if k.last, err = s.send(letterOf{from: last.from, to: last.to, raw: last.raw}); err != nil {
+		k.t.Fatal(err)
+	}
+	k.owed = k.last.code != 250
 }
 
 // padding is text of n bytes that no compression makes small.
