@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,20 +55,10 @@ func (s *StatusReport) Build() (raw []byte, head int64) {
 	return b.Bytes(), head
 }
 
-// international says whether the report itself needs SMTPUTF8: only a sender who has it gets such a report.
+// international says whether the report itself needs SMTPUTF8: only where its reader's own address does. Any other
+// report is ASCII, because the next hop it leaves by may be the very one that lacks SMTPUTF8.
 func (s *StatusReport) international() bool {
-	if !s.Message.Meta.SMTPUTF8 {
-		return false
-	}
-	if !asciiMailbox(s.To) || hasEightBit(s.Header) && utf8.Valid(s.Header) {
-		return true
-	}
-	for _, l := range s.Lines {
-		if !asciiMailbox(l.Recipient.Address) {
-			return true
-		}
-	}
-	return false
+	return s.Message.Meta.SMTPUTF8 && !asciiMailbox(s.To)
 }
 
 func (s *StatusReport) global() string {
@@ -234,7 +225,7 @@ func fold(value string) string {
 
 // writeOriginal gives back the mail, or its header alone.
 func (s *StatusReport) writeOriginal(b *bytes.Buffer, boundary string) (head int64) {
-	if s.Action == reportFailed && strings.EqualFold(s.Message.Meta.Ret, "FULL") {
+	if s.Action == reportFailed && strings.EqualFold(s.Message.Meta.Ret, "FULL") && !s.unsendable() {
 		kind := "rfc822"
 		if s.international() {
 			kind = "global"
@@ -255,12 +246,25 @@ func (s *StatusReport) writeOriginal(b *bytes.Buffer, boundary string) (head int
 	}
 	fmt.Fprintf(b, "\r\n--%s\r\nContent-Type: %s\r\n", boundary, kind)
 	header := shownHeader(s.Header)
-	if hasEightBit(header) {
-		b.WriteString("Content-Transfer-Encoding: 8bit\r\n")
+	switch {
+	case !hasEightBit(header):
+		b.WriteString("\r\n")
+		b.Write(header)
+	case s.international():
+		b.WriteString("Content-Transfer-Encoding: 8bit\r\n\r\n")
+		b.Write(header)
+	default:
+		b.WriteString("Content-Transfer-Encoding: base64\r\n\r\n")
+		writeBase64(b, string(header))
 	}
-	b.WriteString("\r\n")
-	b.Write(header)
 	return -1
+}
+
+// unsendable says that the next hop lacks what the bytes of the mail need: they cannot go back by it either.
+func (s *StatusReport) unsendable() bool {
+	return slices.ContainsFunc(s.Lines, func(l StatusLine) bool {
+		return l.Result.Err != nil && (l.Result.Err.Enhanced == "5.6.3" || l.Result.Err.Enhanced == "5.6.7")
+	})
 }
 
 // maxReturnedHeader bounds the header that goes back with a report.

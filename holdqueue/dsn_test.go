@@ -221,7 +221,17 @@ func TestInternationalisedReport(t *testing.T) {
 	if got := statusGroups(t, parts[1].text)[1].Get("Final-Recipient"); got != `utf-8; \x{592A}\x{90CE}@other.example` {
 		t.Errorf("in ASCII: %q", got)
 	}
-	s.Message.Meta.SMTPUTF8 = true
+	// A reader with an ASCII address gets it in ASCII even where the mail was internationalised: the next hop that
+	// refused the mail for that would refuse the report too. Nothing of the mail goes back by it either.
+	s.Message.Meta.SMTPUTF8, s.Message.Meta.Ret = true, "FULL"
+	s.Header = []byte("From: alice@corp.example\r\nSubject: 見積\r\n")
+	plain, head := s.Build()
+	_, parts = readReport(t, plain)
+	if hasEightBit(plain) || head != -1 || parts[1].kind != "message/delivery-status" || parts[2].kind != "text/rfc822-headers" ||
+		!strings.Contains(parts[2].text, "見積") {
+		t.Errorf("head %d, %+v", head, parts)
+	}
+	s.To = "花子@corp.example"
 	global, _ := s.Build()
 	_, parts = readReport(t, global)
 	if parts[1].kind != "message/global-delivery-status" || parts[2].kind != "message/global-headers" {
