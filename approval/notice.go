@@ -210,13 +210,13 @@ func oneLine(s string) string {
 // maskedDigits is the shortest number to mask: bank accounts have seven.
 const maskedDigits = 7
 
-// maskNumbers replaces every number of seven and more digits, grouped or not.
+// maskNumbers replaces every number of seven and more digits, grouped or not, that is no date.
 func maskNumbers(s string) string {
 	runes := []rune(s)
 	var out []rune
 	for i := 0; i < len(runes); {
 		end, digits := number(runes, i)
-		if digits >= maskedDigits {
+		if digits >= maskedDigits && !isDate(string(runes[i:end])) {
 			out = append(out, []rune("****")...)
 			i = end
 			continue
@@ -226,6 +226,16 @@ func maskNumbers(s string) string {
 		i = end
 	}
 	return string(out)
+}
+
+// isDate knows the dates that subjects are full of: 2026/11/21, 2026-11-21, 20261121.
+func isDate(s string) bool {
+	for _, form := range []string{"2006/1/2", "2006-1-2", "2006.1.2", "20060102"} {
+		if t, err := time.Parse(form, s); err == nil && t.Year() >= 1990 && t.Year() < 2100 {
+			return true
+		}
+	}
+	return false
 }
 
 // number measures the number at i: digits with at most one separator between
