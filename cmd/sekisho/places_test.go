@@ -88,7 +88,7 @@ func TestAQuestionNamesTheCell(t *testing.T) {
 	_, text, _ := strings.Cut(string(samples[i].Bytes("alice@corp.example", "佐藤 花子", time.Now())), "MIME-Version")
 	h.submit("alice@corp.example", "roster", "MIME-Version"+text, "b@other.example")
 	subject, body := h.gets("question", "manager@corp.example")
-	if !strings.Contains(body, "個人番号 2 件 (high) が社外宛てに含まれています（名簿.xlsx 会員シート C2・C3）\n") {
+	if !strings.Contains(body, "個人番号 2 件（確度 高）が社外宛てに含まれています（名簿.xlsx 会員シート C2・C3）\n") {
 		t.Errorf("the question says\n%s", body)
 	}
 	for _, secret := range []string{"4812", "5179", "3057"} {

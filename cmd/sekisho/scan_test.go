@@ -51,7 +51,7 @@ func TestScanPrintsTheContractsObject(t *testing.T) {
 	v := to[0]
 	if v.Address != "b@other.example" || v.Action != "hold" || v.Delay != "5m0s" || !slices.Equal(v.Approvers, []string{"manager"}) ||
 		!slices.Equal(v.Transforms, []string{"link"}) || !slices.Equal(v.Rules, []string{"my-number"}) || v.Access != "code" ||
-		!slices.Equal(v.Reasons, []string{"個人番号 2 件 (high) が社外宛てに含まれています"}) {
+		!slices.Equal(v.Reasons, []string{"個人番号 2 件（確度 高）が社外宛てに含まれています"}) {
 		t.Errorf("verdict %+v", v)
 	}
 	f := got.Findings[slices.IndexFunc(got.Findings, func(f struct {

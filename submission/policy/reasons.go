@@ -93,8 +93,18 @@ func (c *Conditions) contentReason(x Finding) Reason {
 		whereJA, whereEN = "社外宛てに", ", going outside the company"
 	}
 	return Reason{Code: code,
-		JA: fmt.Sprintf("%s %d 件 (%s) が%s含まれています", k.ja, x.Count, x.Level, whereJA),
-		EN: fmt.Sprintf("%s: %d found (%s)%s", k.en, x.Count, x.Level, whereEN)}
+		JA: fmt.Sprintf("%s %d 件（確度 %s）が%s含まれています", k.ja, x.Count, levelJA(x.Level), whereJA),
+		EN: fmt.Sprintf("%s: %d found (%s confidence)%s", k.en, x.Count, x.Level, whereEN)}
+}
+
+func levelJA(l Level) string {
+	switch l {
+	case High:
+		return "高"
+	case Medium:
+		return "中"
+	}
+	return "低"
 }
 
 func (c *Conditions) explainAttachment(f *Facts) []Reason {

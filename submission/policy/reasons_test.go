@@ -54,7 +54,7 @@ func TestTheContractsSentence(t *testing.T) {
 		f.Findings = []policy.Finding{{Detector: "jp.my_number", Level: policy.High, Count: 2}}
 	})
 	r := parse(t, string(policy.Factory())).Evaluate(f).Recipients[0]
-	if got := r.Reasons[0].In("ja"); got != "個人番号 2 件 (high) が社外宛てに含まれています" {
+	if got := r.Reasons[0].In("ja"); got != "個人番号 2 件（確度 高）が社外宛てに含まれています" {
 		t.Error(got)
 	}
 }

@@ -281,7 +281,7 @@ func TestARuleThatOnlyTellsSaysWhatItSaw(t *testing.T) {
 	if r.Action != policy.Send || len(r.Reasons) > 0 || len(r.Told) != 3 {
 		t.Fatalf("%+v", r)
 	}
-	for i, want := range []string{"社外の宛先のため、社内の規則に当たります", "社外です", "秘密情報「aws」 2 件 (high) が社外宛てに含まれています"} {
+	for i, want := range []string{"社外の宛先のため、社内の規則に当たります", "社外です", "秘密情報「aws」 2 件（確度 高）が社外宛てに含まれています"} {
 		if got := r.Told[i].Reasons; len(got) != 1 || got[0].JA != want {
 			t.Errorf("%s: %+v", r.Told[i].Rule, got)
 		}
