@@ -39,7 +39,7 @@ test: tools check build ## every test
 	$(GO) test -tags '$(TAGS)' -timeout 20m ./...
 
 test-all: test ## and the slow ones: the MinIO server itself
-	SEKISHO_TEST_MINIO=1 $(GO) test -tags '$(TAGS)' -timeout 30m -count 1 ./internal/blob/
+	$(GO) test -tags '$(TAGS) minio' -timeout 30m -count 1 ./internal/blob/
 
 test-fixtures: tools build ## public mails and documents of FIXTURES=DIR through the whole product
 	@test -n "$(FIXTURES)" || { echo 'make test-fixtures FIXTURES=DIR'; exit 2; }

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
-
-	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
 // each runs one body against both stores: what holds for one must hold for the other.
@@ -28,7 +26,7 @@ func each(t *testing.T, body func(t *testing.T, s Store)) {
 		body(t, s)
 	})
 	t.Run("s3", func(t *testing.T) {
-		s, err := OpenStore(t.Context(), testkit.Versitygw(t).URL, t.TempDir())
+		s, err := OpenStore(t.Context(), server(t).URL, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
