@@ -70,6 +70,9 @@ func (st *staff) adminTelling(ctx context.Context, r *Request, more func(*adminP
 			return nil, err
 		}
 		body.Rows[i].Reasons = w.Reasons
+		if body.Rows[i].Over, err = st.endings(ctx, m); err != nil {
+			return nil, err
+		}
 	}
 	body.Next = older(r, cursorText(next), "person", "state")
 	if body.Paused, err = st.Queue.Paused(ctx); err != nil {

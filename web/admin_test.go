@@ -10,7 +10,9 @@ import (
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/audit"
+	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/web/dextest"
+	"github.com/sekisho-mail/sekisho/web/words"
 )
 
 func TestAdministratorsListShowsEnvelopesAndNoSubjects(t *testing.T) {
@@ -20,6 +22,7 @@ func TestAdministratorsListShowsEnvelopesAndNoSubjects(t *testing.T) {
 	all := h.get(h.as("admin"), "/admin").is(t, 200)
 	all.has(t, "佐藤 花子", "x@hold.example", "個人番号と思われる番号が2件", "保留", "y@wait.example")
 	all.lacks(t, "ひみつの件名", "もう一つの件名", "9832-****")
+	all.has(t, `<tr data-href="/messages/`, `<a class="row-link" href="/messages/`)
 	held := h.get(h.as("admin"), "/admin?state=held").is(t, 200)
 	held.has(t, "x@hold.example")
 	held.lacks(t, "y@wait.example")
@@ -104,15 +107,104 @@ func TestReportSaysWhatWouldHaveBeenHeld(t *testing.T) {
 	h.get(h.as("auditor"), "/report?days=1").is(t, 200).has(t, "2 messages", "1 of them only observed", "my-number", "田中 部長", "1.0")
 }
 
+func TestReportNamesInWordsWhomRulesAsk(t *testing.T) {
+	h := newHouse(t)
+	h.submit("alice@corp.example", "件名", "x@self.example")
+	page := h.get(h.as("admin"), "/report").is(t, 200)
+	page.has(t, "<td>送信者本人</td>")
+	s := sheet{looks: mustLooks(t), lang: "ja"}
+	for who, want := range map[string]string{"admin": "管理者", "group:法務": "グループ 法務", "role:approver": "承認者の役割を持つ人", "田中 部長": "田中 部長"} {
+		if got := s.Asked(who); got != want {
+			t.Errorf("%s reads %s", who, got)
+		}
+	}
+}
+
 func TestAuditLogIsFiltered(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "件名", "y@wait.example")
 	h.post(h.as("alice"), "/messages/"+m.ID+"/cancel")
 	page := h.get(h.as("admin"), "/audit?actor=Alice@corp.example&action=cancelled").is(t, 200)
-	page.has(t, "取消", m.ID, "person:alice@corp.example")
-	page.lacks(t, "サインイン<br>")
+	page.has(t, "取消", m.ID, "alice@corp.example</td>", `<span class="soft">直前</span> 送信待ち`, `<span class="soft">理由</span> 送信者が取り消しました`)
+	page.lacks(t, "サインイン<br>", "person:")
 	h.get(h.as("admin"), "/audit?after=nonsense").is(t, 400)
 	h.get(h.as("admin"), "/audit?from=2999-01-01").is(t, 200).has(t, "該当する記録はありません")
+}
+
+func TestAuditLogTurnsFiftyToAPage(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.db.Write(t.Context(), func(tx *db.Tx) error {
+		for range auditOnAPage + 3 {
+			if err := audit.Append(tx, audit.Entry{Actor: "os:root", Action: "queue.export"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	first := h.get(h.as("admin"), "/audit?action=queue.export").is(t, 200)
+	first.has(t, "コマンド（root）", `<option value="queue.export" selected>コマンドで書き出し`)
+	_, rest, _ := strings.Cut(first.body, `href="?`)
+	next, _, _ := strings.Cut(rest, `"`)
+	second := h.get(h.as("admin"), "/audit?"+strings.ReplaceAll(next, "&amp;", "&")).is(t, 200)
+	if a, b := strings.Count(first.body, "コマンド（root）"), strings.Count(second.body, "コマンド（root）"); a != 50 || b != 3 {
+		t.Errorf("%d and %d rows", a, b)
+	}
+}
+
+// Whatever the product writes down while it lives its stories, the log says in words.
+func TestEveryEntryOfTheLogIsPutIntoWords(t *testing.T) {
+	h := newHouse(t)
+	h.submit("alice@corp.example", "件名", "x@hold.example")
+	asked := h.submit("alice@corp.example", "件名", "y@hold.example")
+	q := h.question(asked.ID)
+	h.post(h.as("manager"), "/requests/"+string(q.ID)+"/decide", "revision", string(q.Revision), "verb", "approve").is(t, 200)
+	m := h.submit("alice@corp.example", "件名", "y@wait.example")
+	h.post(h.as("alice"), "/messages/"+m.ID+"/stop").is(t, 200)
+	h.post(h.as("alice"), "/messages/"+m.ID+"/cancel").is(t, 200)
+	h.post(h.as("alice"), "/tokens", "name", "t", "scope", "read", "days", "30").is(t, 200)
+	h.link(h.submit("alice@corp.example", "件名", "partner@code.example"))
+	h.post(h.as("admin"), "/admin/pause", "reason", "調査").is(t, 200)
+	c, err := words.Load()
+	must(t, err)
+	after := ""
+	for {
+		found, next, err := h.audit.List(t.Context(), audit.Filter{}, audit.Page{After: after, Limit: 500})
+		must(t, err)
+		for _, e := range found {
+			if !c.Has("action." + e.Action) {
+				t.Errorf("no words for the action %s", e.Action)
+			}
+			for name := range e.Detail {
+				if !c.Has("detail." + name) {
+					t.Errorf("no words for the detail %s of %s", name, e.Action)
+				}
+			}
+		}
+		if after = next; next == "" {
+			return
+		}
+	}
+}
+
+func TestDetailsOfTheLogAreReadable(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.db.Write(t.Context(), func(tx *db.Tx) error {
+		for _, d := range []map[string]string{
+			{"from": "alice@corp.example", "origin": "gateway", "kind": ""}, {"from": "held", "reason": "reject", "release_at": "2026-11-26T03:04:05Z", "unheard_of": "x"},
+			{"roles": "[admin auditor]", "capacity": "deputy"}, {"roles": "[]", "reason": "自由な理由"},
+		} {
+			if err := audit.Append(tx, audit.Entry{Actor: "token:06gz:bob@corp.example", Action: "queue.export", Detail: d}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	page := h.get(h.as("admin"), "/audit?action=queue.export").is(t, 200)
+	for _, want := range []string{"差出人</span> alice@corp.example", "入口</span> メールサーバー・機器", "直前</span> 保留", "理由</span> 承認者が却下しました", "送信予定</span> 2026-11-26 12:04:05",
+		"unheard_of</span> x", "役割</span> admin auditor", "立場</span> 代理", "理由</span> 自由な理由", "bob@corp.example（プログラム）"} {
+		page.has(t, want)
+	}
+	page.lacks(t, "役割</span> <", "種類</span>")
 }
 
 func TestUnbindingAsksAReasonAndEndsTheSession(t *testing.T) {

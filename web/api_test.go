@@ -58,7 +58,7 @@ func TestProgramsFollowAMailFromHoldToDecision(t *testing.T) {
 	}
 	var one apiMail
 	h.call(alice, "GET", "/api/v1/messages/"+m.ID, "", &one)
-	if len(one.Findings) != 2 || one.Recipients[0].State != "held" || one.Recipients[1].ReleaseAt == nil || len(one.Requests) != 1 {
+	if len(one.Findings) != 3 || one.Recipients[0].State != "held" || one.Recipients[1].ReleaseAt == nil || len(one.Requests) != 1 {
 		t.Fatalf("%+v", one)
 	}
 	var acted apiList[apiOutcome]

@@ -18,6 +18,7 @@ type auditPage struct {
 	Next               template.URL
 	Actor, Action, Msg string
 	From, To           string
+	Actions            []string // codes that have words, for the field
 }
 
 // auditRow is one entry.
@@ -26,10 +27,17 @@ type auditRow struct {
 	Details []detailView
 }
 
-// detailView is one named value of an entry.
-type detailView struct{ Name, Value string }
+// detailView is one named value of an entry. Name is the key of its label, Key
+// the text that stands for the value where that is a code of ours, and At the
+// time where it is one.
+type detailView struct {
+	Name  string
+	Value string
+	Key   string
+	At    time.Time
+}
 
-const auditOnAPage = 100
+const auditOnAPage = 50
 
 // auditLog shows who did what, when.
 func (st *staff) auditLog(ctx context.Context, r *Request) (Response, error) {
@@ -44,14 +52,45 @@ func (st *staff) auditLog(ctx context.Context, r *Request) (Response, error) {
 		return nil, err
 	}
 	for _, e := range found {
-		row := auditRow{Recorded: e}
-		for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
-			row.Details = append(row.Details, detailView{name, e.Detail[name]})
-		}
-		body.Rows = append(body.Rows, row)
+		body.Rows = append(body.Rows, st.auditRow(e))
+	}
+	if body.Actions = st.words.Below("action."); body.Action != "" && !slices.Contains(body.Actions, body.Action) {
+		body.Actions = append(body.Actions, body.Action)
 	}
 	body.Next = older(r, next, "actor", "action", "message", "from", "to")
 	return st.show(ctx, r, "audit", "/audit", body)
+}
+
+func (st *staff) auditRow(e audit.Recorded) auditRow {
+	row := auditRow{Recorded: e}
+	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
+		if d := st.detailOf(name, e.Detail[name]); d.Value != "" {
+			row.Details = append(row.Details, d)
+		}
+	}
+	return row
+}
+
+// detailOf puts one detail into words, as far as it is a code of ours.
+func (st *staff) detailOf(name, value string) detailView {
+	d := detailView{Name: name, Value: value}
+	words := map[string]string{"from": "state.", "reason": "ended.", "capacity": "as.", "scope": "scope."}[name]
+	for _, key := range []string{words + value, "value." + name + "." + value} {
+		if st.words.Has(key) {
+			d.Key = key
+		}
+	}
+	switch name {
+	case "from": // of a change of state, what it was before; of an accepted mail, its MAIL FROM
+		if d.Key != "" {
+			d.Name = "was"
+		}
+	case "roles":
+		d.Value = strings.Trim(value, "[]")
+	case "release_at", "until":
+		d.At, _ = time.Parse(time.RFC3339, value) // shown as it stands when it is no time
+	}
+	return d
 }
 
 // fullActor lets people type an address where the log says "person:address".

@@ -163,17 +163,62 @@ func TestManagerDecidesOnATelephoneWithoutScrolling(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "2026年度 会員名簿の送付について", "suzuki@hold.example", "tanaka@hold.example")
 	b := chromium(t, phoneScreen())
-	b.signIn("/requests/"+string(h.question(m.ID).ID), "manager")
-	if hidden := b.outOfSight(".why-main", ".finding .place", ".excerpt", ".addresses > li:nth-child(1)", ".addresses > li:nth-child(2)",
-		`button[value="approve"].main`, `button[value="reject"]`); len(hidden) > 0 {
-		t.Errorf("one must scroll to see %v", hidden)
+	page := "/requests/" + string(h.question(m.ID).ID)
+	b.signIn(page, "manager")
+	for _, lang := range []string{"en", "ja"} {
+		b.open(shared.staff.URL+page+"?lang="+lang, "#main")
+		if hidden := b.outOfSight(".why-main", ".match .place", ".match:last-of-type .excerpt", ".whom h2", ".addresses > li:nth-child(1)", ".addresses > li:nth-child(2)",
+			`button[value="approve"].main`, `button[value="reject"]`); len(hidden) > 0 {
+			t.Errorf("%s: one must scroll to see %v", lang, hidden)
+		}
+		b.wantLargeTargets()
+		b.shoot("question-" + lang)
 	}
-	b.wantLargeTargets()
-	b.shoot("question")
 	b.press(".verdict-bar .main", ".told")
 	b.shoot("approved")
 	h.advance(time.Minute)
 	h.becomes(m.ID, holdqueue.Sent, holdqueue.Sent)
+}
+
+// Twelve customers in To, several reasons, or one's own mail: what decides still fits.
+func TestLongQuestionsFitATelephoneToo(t *testing.T) {
+	h := newHouse(t)
+	to := []string{"colleague@corp.example"}
+	for i := range 12 {
+		to = append(to, fmt.Sprintf("member%02d@hold.example", i), fmt.Sprintf("member%02d@observed.example", i))
+	}
+	many := "/requests/" + string(h.question(h.submit("alice@corp.example", "ご案内", to...).ID).ID)
+	own := "/requests/" + string(h.question(h.submit("alice@corp.example", "名簿の件", "suzuki@self.example").ID).ID)
+	b := chromium(t, phoneScreen())
+	b.signIn(many, "manager")
+	for _, lang := range []string{"en", "ja"} {
+		b.open(shared.staff.URL+many+"?lang="+lang, "#main")
+		if hidden := b.outOfSight(".why-main", ".match .place", ".excerpt", ".whom h2", ".whom .address", ".domains b", `button[value="approve"].main`, `button[value="reject"]`); len(hidden) > 0 {
+			t.Errorf("%s: one must scroll to see %v", lang, hidden)
+		}
+		b.wantLargeTargets()
+		b.shoot("question-many-" + lang)
+	}
+	b = chromium(t, phoneScreen())
+	b.signIn(own, "alice")
+	if hidden := b.outOfSight(".why-main", ".match .place", ".excerpt", ".whom .address", `form[action$="/cancel"] button`, `form[action$="/ask"] button.main`); len(hidden) > 0 {
+		t.Errorf("one must scroll to see %v", hidden)
+	}
+	b.wantLargeTargets()
+	b.shoot("question-own")
+}
+
+// Administrators press a row where they like; a box or a link in it is itself.
+func TestARowOfTheAdministratorsListLeadsToItsMail(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "見積の件", "sato@wait.example")
+	b := chromium(t, desktopScreen())
+	b.signIn("/admin", "admin")
+	b.do(chromedp.Click(chromedp.CSS("tbody label.tick")), chromedp.WaitVisible(chromedp.CSS("tbody input:checked")))
+	b.press("tbody td.wide", "#main h1")
+	if at := ask[string](b, "location.pathname"); at != "/messages/"+m.ID {
+		t.Errorf("the row leads to %s", at)
+	}
 }
 
 func TestSenderWatchesAndCancelsOnEveryScreen(t *testing.T) {

@@ -53,35 +53,72 @@ type matchView struct {
 	Where   string
 	Place   string
 	Excerpt string
+	Unread  string // key of why nobody could look into it
 }
 
 // shownMatches is how many places of one finding a page names.
 const shownMatches = 3
 
-func findingsOf(rep dlp.Report) []findingView {
-	var out []findingView
+// findingsOf are the findings, the surest first, and the parts nobody could
+// look into that no finding names: a locked archive is said once.
+func findingsOf(rep dlp.Report) (found []findingView, unread []dlp.Uninspectable) {
+	named := map[dlp.Uninspectable]bool{}
 	for _, f := range rep.Findings {
-		v := findingView{Detector: string(f.Detector), Level: f.Level.String(), Count: f.Count, Risky: f.Level >= dlp.Medium}
-		for i, m := range f.Matches {
-			if i == shownMatches {
-				v.More = len(f.Matches) - i
-				break
+		v := findingView{Detector: f.Detector, Level: f.Level.String(), Count: f.Count, Risky: f.Level >= dlp.Medium}
+		for _, m := range f.Matches {
+			match := matchView{Where: whereOf(m), Place: placeText(m), Excerpt: m.Excerpt}
+			if u := unreadAt(rep, f.Detector, m); u != "" {
+				match.Excerpt, match.Unread = "", u
+				named[dlp.Uninspectable{Path: m.Path, Reason: dlp.Reason(u)}] = true
 			}
-			v.Matches = append(v.Matches, matchView{Where: string(m.Where), Place: placeText(m), Excerpt: m.Excerpt})
+			v.Matches = append(v.Matches, match)
 		}
-		out = append(out, v)
+		found = append(found, v.cut())
 	}
-	slices.SortStableFunc(out, func(a, b findingView) int { return rank(a.Level) - rank(b.Level) })
-	return out
+	slices.SortStableFunc(found, func(a, b findingView) int { return rank(a.Level) - rank(b.Level) })
+	for _, u := range rep.Uninspectable {
+		if !named[u] {
+			unread = append(unread, u)
+		}
+	}
+	return found, unread
+}
+
+// unreadAt is why the part that a finding about the form names could not be
+// read; empty for findings about content.
+func unreadAt(rep dlp.Report, detector string, m dlp.Match) string {
+	for _, u := range rep.Uninspectable {
+		locked := detector == dlp.DetectorEncrypted && u.Reason == dlp.Encrypted
+		if u.Path == m.Path && (locked || detector == dlp.DetectorUninspectable && string(u.Reason) == m.Excerpt) {
+			return string(u.Reason)
+		}
+	}
+	return ""
+}
+
+// cut keeps the first places and counts the others.
+func (f findingView) cut() findingView {
+	if n := len(f.Matches); n > shownMatches {
+		f.Matches, f.More = f.Matches[:shownMatches], f.More+n-shownMatches
+	}
+	return f
 }
 
 func rank(level string) int { return slices.Index([]string{"high", "medium", "low"}, level) }
+
+// whereOf is the key of the part of the mail a match lies in.
+func whereOf(m dlp.Match) string {
+	if m.Where == dlp.InHeader && strings.EqualFold(m.Path, "Subject") {
+		return "subject"
+	}
+	return string(m.Where)
+}
 
 // placeText makes a path of places readable: "data.zip!/名簿.xlsx#会員!C12"
 // becomes "data.zip › 名簿.xlsx › 会員 › C12". The number of a part means
 // nothing to people: for the body, "body" is enough.
 func placeText(m dlp.Match) string {
-	if m.Where == dlp.InBody {
+	if m.Where == dlp.InBody || whereOf(m) == "subject" {
 		return ""
 	}
 	head, cell, ok := strings.Cut(m.Path, "#")
@@ -102,7 +139,7 @@ type whyView struct {
 	Rules    []string
 }
 
-// why collects the reasons of all recipients, each once.
+// why collects the reasons of all recipients that stand, each once.
 func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyView, error) {
 	var w whyView
 	for _, r := range m.Recipients {
@@ -110,14 +147,17 @@ func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyVi
 		if err != nil {
 			return w, err
 		}
-		if v.Observed != nil {
+		observed := v.Observed != nil
+		if observed {
 			v = *v.Observed
 			if w.Observed == "" || v.Action.StricterThan(policy.Action(w.Observed)) {
 				w.Observed = string(v.Action)
 			}
 		}
 		for _, reason := range v.Reasons {
-			w.Reasons = appendOnce(w.Reasons, reason.In(string(lang)))
+			if observed || ahead(r.State) {
+				w.Reasons = appendOnce(w.Reasons, reason.In(string(lang)))
+			}
 		}
 		for _, rule := range v.Rules {
 			w.Rules = appendOnce(w.Rules, rule)
@@ -131,8 +171,18 @@ func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyVi
 	if err != nil {
 		return w, err
 	}
-	w.Findings, w.Unread = findingsOf(rep), rep.Uninspectable
+	w.Findings, w.Unread = findingsOf(rep)
 	return w, nil
+}
+
+// ahead says whether the reasons of a verdict still speak of what is to come:
+// "sent after 5 minutes" is wrong as soon as the mail has left or was taken back.
+func ahead(s holdqueue.State) bool {
+	switch s {
+	case holdqueue.Received, holdqueue.Held, holdqueue.Delayed, holdqueue.Refused:
+		return true
+	}
+	return false
 }
 
 func appendOnce(list []string, s string) []string {

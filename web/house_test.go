@@ -226,8 +226,12 @@ func plan(a mailaddr.Address) policy.RecipientVerdict {
 		hold("admin")
 	case "pool.example":
 		hold("role:approver")
+	case "self.example":
+		hold("sender")
+		v.Stages = append(v.Stages, policy.Stage{Approvers: []string{"manager"}, Quorum: 1})
 	case "wait.example":
 		v.Action, v.Delay = policy.Delay, 5*time.Minute
+		v.Reasons = []policy.Reason{{Code: "delay", JA: "社外の宛先のため、5分後に送信します", EN: "outside recipients: sent after 5 min"}}
 	case "files.example":
 		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Open}
 	case "code.example":
@@ -252,6 +256,9 @@ func (h *house) inspect(_ context.Context, m *holdqueue.Message, body holdqueue.
 				rep.Findings = []dlp.Finding{{Detector: "jp.my_number", Level: dlp.High, Count: 2, Matches: []dlp.Match{
 					{Where: dlp.InBody, Path: text.Path(), Excerpt: "個人番号 1234-****-****", Start: i, End: i + 12},
 					{Where: dlp.InAttachment, Path: "data.zip!/名簿.xlsx#会員!C12", Excerpt: "個人番号 9832-****-****"}}},
+					{Detector: "jp.person_name", Level: dlp.Medium, Count: 2, Matches: []dlp.Match{
+						{Where: dlp.InAttachment, Path: "data.zip!/名簿.xlsx#会員!B12", Excerpt: "氏名 青木***"},
+						{Where: dlp.InAttachment, Path: "data.zip!/名簿.xlsx#会員!B13", Excerpt: "氏名 小林***"}}},
 					{Detector: "jp.phone", Level: dlp.Low, Count: 1, Matches: []dlp.Match{{Where: dlp.InBody, Path: text.Path(), Excerpt: "03-****-5678"}}}}
 			}
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -9,9 +10,11 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/web/words"
 )
@@ -89,7 +92,9 @@ type frame struct {
 	Overage  bool // the provider left the groups out
 	Back     string
 	Portal   bool
-	Done     string // key of what has just been done, shown on top
+	Done     string           // key of what has just been done, shown on top
+	DoneAt   time.Time        // what it speaks of, such as when the mail leaves
+	Me       mailaddr.Address // of who is signed in, as the people file has it
 	Now      time.Time
 	Here     string // the page of the navigation we are on
 	Overseer bool   // sees the pages over everybody
@@ -141,6 +146,65 @@ func (s sheet) And() string {
 		return "、"
 	}
 	return ", "
+}
+
+// Lies names with whom a mail lies. Administrators who are asked as a body are
+// one party, by name where they are few; the reader is "you".
+func (s sheet) Lies(holders []approval.Holder) []string {
+	var out, admins []string
+	body := slices.ContainsFunc(holders, func(h approval.Holder) bool { return h.Address == "" })
+	for _, h := range holders {
+		name := cmp.Or(h.Name, h.Address.String())
+		switch {
+		case h.Address == "":
+		case h.Address.Key() == s.Frame.Me:
+			out = append(out, s.T("holder.you"))
+		case body && h.As == string(approval.AsAdmin):
+			admins = append(admins, name)
+		default:
+			out = append(out, name)
+		}
+	}
+	switch {
+	case len(admins) > 0 && len(admins) <= 3:
+		out = append(out, s.T("holder.admins_named", "names", strings.Join(admins, s.And())))
+	case body:
+		out = append(out, s.T("holder.admins"))
+	}
+	return out
+}
+
+// Over says how a mail ended.
+func (s sheet) Over(e endingView) string {
+	return s.T(e.key(s.Frame.Me), "who", e.Who, "at", s.When(e.At))
+}
+
+// Asked names whom a rule asks, as rules write it.
+func (s sheet) Asked(who string) string {
+	group, isGroup := strings.CutPrefix(who, "group:")
+	switch {
+	case isGroup:
+		return s.T("asked.group", "name", group)
+	case s.Has("asked." + who):
+		return s.T("asked." + who)
+	}
+	return who
+}
+
+// Actor names who did something, from the form of the log: "person:a@b",
+// "token:ID:a@b", "os:root", "system".
+func (s sheet) Actor(actor string) string {
+	kind, name, _ := strings.Cut(actor, ":")
+	if kind == "token" {
+		_, name, _ = strings.Cut(name, ":")
+	}
+	switch {
+	case kind == "person" && name != "":
+		return name
+	case s.Has("who." + kind):
+		return s.T("who."+kind, "name", name)
+	}
+	return actor
 }
 
 // Detector is what people call a kind of finding.

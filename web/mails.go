@@ -3,34 +3,89 @@ package web
 import (
 	"context"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
-// mailsPage is the list of one's own mail.
+// mailsPage is one's own mail: what still waits stands above what has ended,
+// however old it is. Pages go through what has ended, or, where Open, through
+// what waits.
 type mailsPage struct {
-	Open bool // only what has not ended
-	Rows []mailRow
-	Next template.URL
+	Open     bool // only what waits
+	First    bool // the first page
+	Waiting  []mailRow
+	MoreWait bool // more waits than the first page shows
+	Ended    []mailRow
+	Next     template.URL
 }
 
 const mailsOnAPage = 30
 
 // mails lists the reader's own mail, the newest first.
 func (st *staff) mails(ctx context.Context, r *Request) (Response, error) {
-	f := holdqueue.Filter{Person: r.Who.Person.Address.Key(), Open: r.Query("show") == "open", Before: cursorFrom(r), Limit: mailsOnAPage}
-	found, next, err := st.Queue.List(ctx, f)
+	me, from := r.Who.Person.Address.Key(), cursorFrom(r)
+	body := mailsPage{Open: r.Query("show") == "open", First: from.At.IsZero()}
+	var waiting, ended []*holdqueue.Message
+	var next holdqueue.Cursor
+	var err error
+	if body.Open || body.First {
+		f := holdqueue.Filter{Person: me, Open: true, Before: from, Limit: mailsOnAPage}
+		if waiting, next, err = st.Queue.List(ctx, f); err != nil {
+			return nil, err
+		}
+		body.MoreWait = !body.Open && !next.At.IsZero()
+	}
+	if !body.Open {
+		if ended, next, err = st.endedMails(ctx, me, from); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := st.rows(ctx, gathered(slices.Concat(waiting, ended)))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := st.rows(ctx, gathered(found))
-	if err != nil {
-		return nil, err
+	for _, row := range rows {
+		if row.ended() {
+			body.Ended = append(body.Ended, row)
+		} else {
+			body.Waiting = append(body.Waiting, row)
+		}
 	}
-	return st.show(ctx, r, "mails", "/", mailsPage{Open: f.Open, Rows: rows, Next: older(r, cursorText(next), "show")})
+	body.Next = older(r, cursorText(next), "show")
+	return st.show(ctx, r, "mails", "/", body)
+}
+
+// endedLookups bounds the pages of the queue's list that one page of ended mail
+// looks through. A page may then be short, and the next goes on behind it.
+const endedLookups = 10
+
+// endedMails are a person's mails that have ended, a page of them.
+func (st *staff) endedMails(ctx context.Context, person mailaddr.Address, from holdqueue.Cursor) (out []*holdqueue.Message, next holdqueue.Cursor, err error) {
+	f := holdqueue.Filter{Person: person, Before: from, Limit: mailsOnAPage}
+	for range endedLookups {
+		found, more, err := st.Queue.List(ctx, f)
+		if err != nil {
+			return nil, holdqueue.Cursor{}, err
+		}
+		for i, m := range found {
+			if m.EndedAt.IsZero() {
+				continue // stands above
+			}
+			out = append(out, m)
+			if len(out) == mailsOnAPage && (i < len(found)-1 || !more.At.IsZero()) {
+				return out, holdqueue.Cursor{At: m.AcceptedAt, ID: m.ID}, nil
+			}
+		}
+		if f.Before = more; more.At.IsZero() {
+			break
+		}
+	}
+	return out, f.Before, nil
 }
 
 // rows turns messages into lines of a list that say with whom each lies.

@@ -1,13 +1,16 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/web/dextest"
 )
 
@@ -19,6 +22,82 @@ func TestOwnMailIsListedWithStateAndWithWhomItLies(t *testing.T) {
 	page := h.get(h.as("alice"), "/").is(t, http.StatusOK)
 	page.has(t, "名簿の件", "見積の件", "保留", "送信待ち", "送信まで", "田中 部長", "取り消す", "今すぐ送信")
 	page.lacks(t, "ボブの件")
+}
+
+func TestWhatWaitsStandsAboveWhatHasEndedHoweverOldItIs(t *testing.T) {
+	h := newHouse(t)
+	held := h.submit("alice@corp.example", "保留の件", "x@hold.example")
+	var ended []string
+	for i := range mailsOnAPage + 2 {
+		m := h.submit("alice@corp.example", fmt.Sprintf("済みの件%02d", i), "z@other.example")
+		h.becomes(m.ID, holdqueue.Sent)
+		ended = append(ended, m.ID)
+	}
+	partly := h.submit("alice@corp.example", "途中の件", "z@other.example", "y@wait.example")
+	h.becomes(partly.ID, holdqueue.Sent, holdqueue.Delayed)
+	first := h.get(h.as("alice"), "/").is(t, http.StatusOK)
+	first.inOrder(t, "待っているメール", "途中の件", "保留の件", "終わったメール", "済みの件31", "済みの件02", `rel="next"`)
+	first.lacks(t, "済みの件01")
+	_, rest, _ := strings.Cut(first.body, `href="?after=`)
+	next, _, _ := strings.Cut(rest, `"`)
+	second := h.get(h.as("alice"), "/?after="+strings.ReplaceAll(next, "&amp;", "&")).is(t, http.StatusOK)
+	second.has(t, "済みの件01", "済みの件00", "最新の分に戻る")
+	second.lacks(t, "保留の件", "途中の件", held.ID, `rel="next"`)
+	h.get(h.as("alice"), "/?show=open").is(t, http.StatusOK).lacks(t, ended[0], "終わったメール")
+	h.get(h.as("alice"), "/?after="+db.NewID()).is(t, http.StatusOK).has(t, "保留の件")
+}
+
+func TestEndedMailSaysHowItEndedAndNotWhatWasToCome(t *testing.T) {
+	h := newHouse(t)
+	own := h.submit("alice@corp.example", "件名", "y@wait.example")
+	byAdmin := h.submit("alice@corp.example", "件名", "y@wait.example")
+	rejected := h.submit("alice@corp.example", "件名", "x@hold.example")
+	sent := h.submit("alice@corp.example", "件名", "z@other.example")
+	h.becomes(sent.ID, holdqueue.Sent)
+	h.get(h.as("alice"), "/messages/"+own.ID).is(t, http.StatusOK).has(t, "5分後に送信します")
+	h.post(h.as("alice"), "/messages/"+own.ID+"/cancel").is(t, http.StatusOK)
+	h.post(h.as("admin"), "/admin/bulk", "verb", "cancel", "message", byAdmin.ID, "reason", "誤配信").is(t, http.StatusOK)
+	q := h.question(rejected.ID)
+	h.post(h.as("manager"), "/requests/"+string(q.ID)+"/decide", "revision", string(q.Revision), "verb", "reject").is(t, http.StatusOK)
+	for id, want := range map[string]string{own.ID: "あなたが 今日 ", byAdmin.ID: "管理者（管理 太郎）が 今日 ", rejected.ID: "却下 (田中 部長)", sent.ID: "に送信しました。"} {
+		page := h.get(h.as("alice"), "/messages/"+id).is(t, http.StatusOK)
+		page.has(t, want)
+		page.lacks(t, "5分後に送信します")
+	}
+	list := h.get(h.as("admin"), "/admin").is(t, http.StatusOK)
+	list.has(t, "佐藤 花子が 今日 ", "あなたが 今日 ", "田中 部長が 今日 ", " に却下しました。送信していません。", " に送信しました。")
+	list.lacks(t, "5分後に送信します")
+	h.get(h.as("auditor"), "/admin").is(t, http.StatusOK).has(t, "An administrator (管理 太郎) took it back today ", "田中 部長 rejected it today ")
+}
+
+func TestAdministratorsAskedAsABodyAreOneParty(t *testing.T) {
+	h := newHouse(t)
+	h.submit("alice@corp.example", "壊れた添付", "x@tech.example")
+	page := h.get(h.as("alice"), "/").is(t, http.StatusOK)
+	page.has(t, `確認者： <span class="unit">管理者（管理 太郎）</span>`)
+}
+
+func TestHoldersReadAsThePartiesTheyAre(t *testing.T) {
+	l := mustLooks(t)
+	body := approval.Holder{As: "admin"}
+	admin := func(name string) approval.Holder {
+		return approval.Holder{Address: mailaddr.Address(name + "@corp.example"), Name: name, As: "admin"}
+	}
+	boss := approval.Holder{Address: "boss@corp.example", Name: "田中", As: "approver"}
+	for want, holders := range map[string][]approval.Holder{
+		"管理者":         {body},
+		"管理者（a、b）":    {admin("a"), body, admin("b")},
+		"田中 | 管理者（a）": {boss, admin("a"), body},
+		"管理者 ":        {body, admin("a"), admin("b"), admin("c"), admin("d")},
+		"a | b":       {admin("a"), admin("b")}, // named by a rule, each for itself
+		"あなた | 田中":    {{Address: "me@corp.example", Name: "佐藤", As: "sender"}, boss},
+		"":            nil,
+	} {
+		s := sheet{Frame: frame{Me: "me@corp.example"}, looks: l, lang: "ja"}
+		if got := strings.Join(s.Lies(holders), " | "); got != strings.TrimSpace(want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 }
 
 func TestCancelFromTheListTakesTheMailBack(t *testing.T) {

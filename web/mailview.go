@@ -13,28 +13,29 @@ import (
 type stateView struct {
 	Key   string // "state.KEY" in the catalogue
 	Class string
-	N     int // recipients in it
+	N     int  // recipients in it
+	Open  bool // it is no end
 }
 
 // stateOf names the state of one recipient in the words of the trade.
 func stateOf(r *holdqueue.Recipient) stateView {
-	key := string(r.State)
+	v := stateView{Key: string(r.State), N: 1, Open: !r.State.Ended()}
 	switch r.State {
 	case holdqueue.Held:
-		return stateView{Key: key, Class: "held", N: 1}
+		v.Class = "held"
 	case holdqueue.Delayed:
+		v.Class = "waiting"
 		if r.Stopped {
-			return stateView{Key: "stopped", Class: "held", N: 1}
+			v.Key, v.Class = "stopped", "held"
 		}
-		return stateView{Key: key, Class: "waiting", N: 1}
 	case holdqueue.Received, holdqueue.Sending, holdqueue.Deferred:
-		return stateView{Key: key, Class: "waiting", N: 1}
+		v.Class = "waiting"
 	case holdqueue.Sent:
-		return stateView{Key: key, Class: "sent", N: 1}
+		v.Class = "sent"
 	case holdqueue.Failed, holdqueue.Refused, holdqueue.Rejected, holdqueue.Expired:
-		return stateView{Key: key, Class: "ill", N: 1}
+		v.Class = "ill"
 	}
-	return stateView{Key: key, N: 1}
+	return v
 }
 
 // statesOf counts the states of a mail's recipients, those that need somebody
@@ -95,10 +96,17 @@ type mailRow struct {
 	EndedAt    time.Time
 	Holders    []approval.Holder
 	Reasons    []string
+	Over       []endingView // how it ended
+	NextTryAt  time.Time    // the next try after a server did not take it; zero when there is none
 	Automatic  bool
 	Size       int64
 	Copies     []string // ids of further copies of the same mail this row stands for
 	May        mayDo
+}
+
+// ended says whether nothing of the mail is on its way any more.
+func (row mailRow) ended() bool {
+	return !slices.ContainsFunc(row.States, func(v stateView) bool { return v.Open })
 }
 
 // shownRecipients is how many recipients a row names.
@@ -114,6 +122,9 @@ func rowOf(m *holdqueue.Message) mailRow {
 			row.To = append(row.To, r.Address)
 		} else {
 			row.More++
+		}
+		if at := &row.NextTryAt; r.State == holdqueue.Deferred && (at.IsZero() || r.NextTryAt.Before(*at)) {
+			*at = r.NextTryAt
 		}
 		if r.State != holdqueue.Delayed {
 			continue

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
@@ -21,6 +22,7 @@ type messagePage struct {
 	Recipients []recipientView
 	HeaderOnly []mailaddr.Address
 	Why        whyView
+	Over       []endingView // how it ended, unless a question below says so
 	Requests   []*approval.Request
 	Links      []linkify.Link
 	Copies     []mailRow // the same mail to other recipients, as a gateway split it
@@ -94,12 +96,26 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 	if body.Requests, err = st.Approval.OfMessage(ctx, m.ID, actor(r)); err != nil {
 		return nil, err
 	}
+	if body.Over, err = st.endings(ctx, m.Message); err != nil {
+		return nil, err
+	}
+	body.Over = slices.DeleteFunc(body.Over, func(e endingView) bool { return toldBy(body.Requests, e.Reason) })
 	if linkActed.permits(m.standing) {
 		if body.Links, err = st.Links.OfMessage(ctx, m.ID); err != nil {
 			return nil, err
 		}
 	}
 	return st.show(ctx, r, "message", pageOf(m), body)
+}
+
+// toldBy says whether the heading of a closed question tells of an end, with
+// who it was and when.
+func toldBy(requests []*approval.Request, why holdqueue.Reason) bool {
+	states := map[holdqueue.Reason][]approval.State{
+		holdqueue.ReasonReject: {approval.Rejected, approval.Divided}, holdqueue.ReasonUnasked: {approval.Expired},
+		holdqueue.ReasonSender: {approval.Cancelled},
+	}[why]
+	return slices.ContainsFunc(requests, func(q *approval.Request) bool { return slices.Contains(states, q.State) })
 }
 
 // pageOf is where in the navigation a mail belongs for this reader.

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/holdqueue"
@@ -15,11 +17,15 @@ import (
 // whom, where, and two buttons. Everything else is folded.
 type questionPage struct {
 	*approval.Request
+	Own        bool // the reader wrote the mail
 	Why        whyView
-	Risk       []findingView // the risky ones, shown
+	Causes     []causeView
+	Risk       []findingView // shown besides, where a reason does not say what it saw
 	Rest       []findingView // the others, folded
 	People     []answerView
+	Undecided  int           // of them
 	Domains    []domainCount // of many recipients; nil when each can be shown
+	MoreDomain int           // domains that are not shown
 	Outside    int
 	HeaderOnly []mailaddr.Address
 	Preview    *preview
@@ -41,19 +47,48 @@ type domainCount struct {
 	Outside bool
 }
 
-// manyRecipients is from how many on they are folded behind their domains.
-const manyRecipients = 5
+// manyRecipients is from how many on they are folded behind their domains, and
+// shownDomains how many of those are named.
+const (
+	manyRecipients = 4
+	shownDomains   = 4
+)
 
 // answerView is one recipient of a question.
 type answerView struct {
 	approval.Recipient
-	Outside bool
-	State   stateView
+	Outside   bool
+	State     stateView
+	ReleaseAt time.Time // when it leaves, where it waits for its time
+	Since     time.Time // when it came into its state
 }
 
-// request shows one question.
+// request shows one question, after an approval with the time at which the
+// mail leaves.
 func (st *staff) request(ctx context.Context, r *Request) (Response, error) {
-	return st.questionTelling(ctx, r, func(*questionPage) {})
+	p, err := st.questionTelling(ctx, r, func(*questionPage) {})
+	if err != nil {
+		return nil, err
+	}
+	if q, ok := p.body.(questionPage); ok && p.frame.Done == "approve" {
+		// Where sending is paused nobody knows when; the banner says so.
+		if p.frame.DoneAt = q.leaves(); p.frame.Paused != nil || !p.frame.DoneAt.After(r.Now) {
+			p.frame.Done = "approve_now"
+		}
+	}
+	return p, nil
+}
+
+// leaves is the next time at which one of the recipients leaves; zero when none
+// waits for its time.
+func (p questionPage) leaves() time.Time {
+	var next time.Time
+	for _, v := range p.People {
+		if !v.ReleaseAt.IsZero() && (next.IsZero() || v.ReleaseAt.Before(next)) {
+			next = v.ReleaseAt
+		}
+	}
+	return next
 }
 
 func (st *staff) questionTelling(ctx context.Context, r *Request, more func(*questionPage)) (*page, error) {
@@ -70,6 +105,7 @@ func (st *staff) questionTelling(ctx context.Context, r *Request, more func(*que
 	if err := st.towards(ctx, r, m, &s); err != nil {
 		return nil, err
 	}
+	body.Own = s.own
 	if err := st.fillContent(ctx, r, m, &body, mailRead.permits(s)); err != nil {
 		return nil, err
 	}
@@ -85,16 +121,11 @@ func (st *staff) fillContent(ctx context.Context, r *Request, m *holdqueue.Messa
 	if body.Why, err = st.why(m, r.Lang, reads); err != nil {
 		return err
 	}
-	if body.Reads = reads; !reads {
+	body.Reads = reads
+	body.Causes, body.Risk, body.Rest = causes(body.Reasons, body.Why.Findings, string(r.Lang))
+	if !reads {
 		body.Subject = ""
 		return nil
-	}
-	for _, f := range body.Why.Findings {
-		if f.Risky {
-			body.Risk = append(body.Risk, f)
-		} else {
-			body.Rest = append(body.Rest, f)
-		}
 	}
 	body.Preview, err = st.previewOf(ctx, m)
 	return err
@@ -104,24 +135,54 @@ func (st *staff) fillPeople(m *holdqueue.Message, body *questionPage) {
 	for _, each := range body.Recipients {
 		v := answerView{Recipient: each, Outside: st.outside(each.Address)}
 		if i := slices.IndexFunc(m.Recipients, func(x *holdqueue.Recipient) bool { return x.ID == each.ID }); i >= 0 {
-			v.State = stateOf(m.Recipients[i])
+			x := m.Recipients[i]
+			v.State, v.Since = stateOf(x), since(x)
+			if x.State == holdqueue.Delayed && !x.Stopped {
+				v.ReleaseAt = x.ReleaseAt
+			}
 		}
 		if v.Outside {
 			body.Outside++
 		}
+		if v.Answer == approval.Unanswered {
+			body.Undecided++
+		}
 		body.People = append(body.People, v)
 	}
-	if len(body.People) < manyRecipients {
-		return
+	if len(body.People) >= manyRecipients {
+		body.Domains, body.MoreDomain = domainsOf(body.People)
 	}
-	for _, v := range body.People {
+}
+
+// domainsOf counts the recipients of each domain, those outside and the largest
+// first, and says how many domains it left out.
+func domainsOf(people []answerView) (shown []domainCount, more int) {
+	for _, v := range people {
 		d := v.Address.Domain()
-		i := slices.IndexFunc(body.Domains, func(c domainCount) bool { return c.Domain == d })
+		i := slices.IndexFunc(shown, func(c domainCount) bool { return c.Domain == d })
 		if i < 0 {
-			i, body.Domains = len(body.Domains), append(body.Domains, domainCount{Domain: d, Outside: v.Outside})
+			i, shown = len(shown), append(shown, domainCount{Domain: d, Outside: v.Outside})
 		}
-		body.Domains[i].N++
+		shown[i].N++
 	}
+	slices.SortStableFunc(shown, func(a, b domainCount) int {
+		if a.Outside != b.Outside {
+			return cmp.Compare(b.outsideRank(), a.outsideRank())
+		}
+		return cmp.Compare(b.N, a.N)
+	})
+	if len(shown) > shownDomains {
+		more = len(shown) - shownDomains
+		shown = shown[:shownDomains]
+	}
+	return shown, more
+}
+
+func (c domainCount) outsideRank() int {
+	if c.Outside {
+		return 1
+	}
+	return 0
 }
 
 func whyNot(q *approval.Request) string {

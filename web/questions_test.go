@@ -10,6 +10,8 @@ import (
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/audit"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/submission/dlp"
 )
 
 func TestQuestionShowsReasonPlaceAndRecipientsFirst(t *testing.T) {
@@ -18,16 +20,104 @@ func TestQuestionShowsReasonPlaceAndRecipientsFirst(t *testing.T) {
 	list := h.get(h.as("manager"), "/requests").is(t, http.StatusOK)
 	list.has(t, "個人番号と思われる番号が2件", "佐藤 花子", "宛先 2 件", `class="count"`)
 	page := h.get(h.as("manager"), "/requests/"+string(h.question(m.ID).ID)).is(t, http.StatusOK)
-	page.has(t, "佐藤 花子 さんのメール", "data.zip › 名簿.xlsx › 会員 › C12", "個人番号 9832-****-****", "x@<b>hold.example</b>", "承認", "却下", "そのほかに見つかったもの（1）")
-	order := []string{"個人番号と思われる番号が2件", "会員 › C12", "x@<b>hold.example</b>", "件名・本文・添付", `name="verb" value="reject"`}
-	at := -1
-	for _, part := range order {
-		i := strings.Index(page.body, part)
-		if i < at {
-			t.Errorf("%q stands too early", part)
+	page.has(t, "佐藤 花子 さんのメール", "data.zip › 名簿.xlsx › 会員 › C12", "個人番号 9832-****-****", "x@<b>hold.example</b>", "承認", "却下", "そのほかに見つかったもの（2）")
+	page.inOrder(t, "個人番号と思われる番号が2件", "会員 › C12", "x@<b>hold.example</b>", "件名・本文・添付", "そのほかに見つかったもの", "氏名", "電話番号", `name="verb" value="reject"`)
+	page.lacks(t, "個人番号（マイナンバー）") // the reason has said it
+}
+
+func TestPlacesStandUnderTheReasonThatSpeaksOfThem(t *testing.T) {
+	place := func(names ...string) (all []matchView) {
+		for _, n := range names {
+			all = append(all, matchView{Where: "attachment", Place: n})
 		}
-		at = i
+		return all
 	}
+	found := []findingView{
+		{Detector: "jp.my_number", Level: "high", Risky: true, Matches: place("a", "b"), More: 4},
+		{Detector: "jp.my_number", Level: "medium", Risky: true, Matches: place("c", "d")},
+		{Detector: "jp.my_number", Level: "low", Matches: place("e")},
+		{Detector: "jp.phone", Level: "low", Matches: place("f")},
+		{Detector: "iban", Level: "high", Risky: true, Matches: place("g")},
+	}
+	reason := func(codes ...string) (all []approval.Reason) {
+		for _, c := range codes {
+			all = append(all, approval.Reason{Code: c, JA: c})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		reasons []approval.Reason
+		want    string
+	}{
+		"one reason, three places":         {reason("content:jp.my_number"), "content:jp.my_number a b c +5 | risk | rest jp.my_number/low jp.phone/low iban/high"},
+		"only what is unsure":              {reason("content:jp.phone"), "content:jp.phone f | risk | rest jp.my_number/high jp.my_number/medium jp.my_number/low iban/high"},
+		"two reasons, the second folds":    {reason("content:jp.my_number", "external_domains_over"), "content:jp.my_number a b (c) +5, external_domains_over | risk | rest jp.my_number/low jp.phone/low iban/high"},
+		"the same reason of two rules":     {reason("content:iban", "content:iban"), "content:iban g | risk | rest jp.my_number/high jp.my_number/medium jp.my_number/low jp.phone/low"},
+		"a rule in its own words":          {reason("rule"), "rule | risk jp.my_number/high jp.my_number/medium iban/high | rest jp.my_number/low jp.phone/low"},
+		"own words beside a known finding": {reason("rule", "content:iban"), "rule, content:iban g | risk jp.my_number/high jp.my_number/medium | rest jp.my_number/low jp.phone/low"},
+		"no reason at all":                 {nil, " | risk jp.my_number/high jp.my_number/medium iban/high | rest jp.my_number/low jp.phone/low"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := spell(causes(c.reasons, found, "ja")); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func spell(all []causeView, risk, rest []findingView) string {
+	var parts []string
+	for _, c := range all {
+		text := c.Text
+		for _, m := range c.Matches {
+			text += " " + m.Place
+		}
+		for _, m := range c.Folded {
+			text += " (" + m.Place + ")"
+		}
+		if c.More > 0 {
+			text += fmt.Sprintf(" +%d", c.More)
+		}
+		parts = append(parts, text)
+	}
+	out := strings.Join(parts, ", ") + " | risk"
+	for _, f := range risk {
+		out += " " + f.Detector + "/" + f.Level
+	}
+	out += " | rest"
+	for _, f := range rest {
+		out += " " + f.Detector + "/" + f.Level
+	}
+	return out
+}
+
+func TestALockedArchiveIsSaidOnce(t *testing.T) {
+	rep := dlp.Report{
+		Findings: []dlp.Finding{
+			{Detector: dlp.DetectorEncrypted, Level: dlp.High, Count: 1, Matches: []dlp.Match{{Where: dlp.InAttachment, Path: "資料.zip"}}},
+			{Detector: dlp.DetectorUninspectable, Level: dlp.High, Count: 1, Matches: []dlp.Match{{Where: dlp.InAttachment, Path: "図.dwg", Excerpt: "unsupported"}}},
+		},
+		Uninspectable: []dlp.Uninspectable{{Path: "資料.zip", Reason: dlp.Encrypted}, {Path: "図.dwg", Reason: dlp.Unsupported}, {Path: "図.dwg", Reason: dlp.TimedOut}},
+	}
+	found, unread := findingsOf(rep)
+	if len(unread) != 1 || unread[0].Reason != dlp.TimedOut {
+		t.Errorf("said again: %v", unread)
+	}
+	if m := found[0].Matches[0]; m.Unread != "encrypted" || m.Place != "資料.zip" {
+		t.Errorf("%+v", m)
+	}
+	if m := found[1].Matches[0]; m.Unread != "unsupported" || m.Excerpt != "" {
+		t.Errorf("the code shows: %+v", m)
+	}
+}
+
+func TestTheOwnQuestionSpeaksToItsSender(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "名簿の件", "x@self.example")
+	page := h.get(h.as("alice"), "/requests/"+string(h.question(m.ID).ID)).is(t, http.StatusOK)
+	page.has(t, "<h1>あなたのメール</h1>", "上長に確認を依頼する", "まだ送信していません")
+	page.lacks(t, "さんのメール")
+	h.get(h.as("alice"), "/").is(t, http.StatusOK).has(t, `確認者： <span class="unit">あなた</span>`)
 }
 
 func TestApproveSendsAndTheLoserLearnsWhoWas(t *testing.T) {
@@ -35,11 +125,23 @@ func TestApproveSendsAndTheLoserLearnsWhoWas(t *testing.T) {
 	m := h.submit("alice@corp.example", "名簿の件", "x@hold.example")
 	q := h.question(m.ID)
 	path := "/requests/" + string(q.ID) + "/decide"
-	h.post(h.as("manager"), path, "revision", string(q.Revision), "verb", "approve").is(t, http.StatusOK).has(t, "承認しました。まもなく送信されます。")
+	h.post(h.as("manager"), path, "revision", string(q.Revision), "verb", "approve").is(t, http.StatusOK).has(t, "承認しました。今日 ", " に送信します。", "送信待ち")
 	late := h.post(h.as("admin"), path, "revision", string(q.Revision), "verb", "reject", "comment", "だめです").is(t, http.StatusConflict)
 	late.has(t, "田中 部長 が", "に承認済みです。", "いまの回答は反映していません")
 	h.advance(time.Minute)
 	h.becomes(m.ID, holdqueue.Sent)
+	over := h.get(h.as("manager"), "/requests/"+string(q.ID)+"?done=approve").is(t, http.StatusOK)
+	over.has(t, "承認しました。</div>", "送信済み")
+	over.lacks(t, "に送信します。")
+}
+
+func TestAnApprovalPromisesNoTimeWhileSendingIsPaused(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "名簿の件", "x@hold.example")
+	q := h.question(m.ID)
+	h.post(h.as("admin"), "/admin/pause", "reason", "障害の調査").is(t, http.StatusOK)
+	page := h.post(h.as("manager"), "/requests/"+string(q.ID)+"/decide", "revision", string(q.Revision), "verb", "approve").is(t, http.StatusOK)
+	page.has(t, "承認しました。</div>", "送信を一時停止しています")
 }
 
 // A rule that asks role:approver asks whoever the provider gives that role, also where the people file names none.
@@ -115,7 +217,30 @@ func TestManyRecipientsAreToldByTheirDomains(t *testing.T) {
 	}
 	m := h.submit("alice@corp.example", "ご案内", to...)
 	page := h.get(h.as("manager"), "/requests/"+string(h.question(m.ID).ID)).is(t, http.StatusOK)
-	page.has(t, `<b>hold.example</b> <span class="number">13</span>`, "宛先を1件ずつ見る・選ぶ", "member11@")
+	page.has(t, "boss@<b>hold.example</b>", "ほか 12 件", `<b>hold.example</b> <span class="number">13</span>`, "宛先を1件ずつ見る・選ぶ", "member11@")
+	page.inOrder(t, "ほか 12 件", "<summary>宛先を1件ずつ見る・選ぶ", "member11@")
+}
+
+func TestDomainsOutsideAndLargeOnesStandFirst(t *testing.T) {
+	var people []answerView
+	add := func(n int, domain string, outside bool) {
+		for i := range n {
+			people = append(people, answerView{Recipient: approval.Recipient{Address: mailaddr.Address(fmt.Sprintf("p%d@%s", i, domain))}, Outside: outside})
+		}
+	}
+	add(9, "corp.example", false)
+	add(1, "a.example", true)
+	add(3, "b.example", true)
+	add(2, "c.example", true)
+	add(1, "d.example", true)
+	shown, more := domainsOf(people)
+	var got []string
+	for _, d := range shown {
+		got = append(got, fmt.Sprint(d.Domain, d.N))
+	}
+	if want := "b.example3 c.example2 a.example1 d.example1"; strings.Join(got, " ") != want || more != 1 {
+		t.Errorf("%v and %d more", got, more)
+	}
 }
 
 func TestNobodyApprovesTheirOwnMail(t *testing.T) {

@@ -20,7 +20,7 @@ func (st *staff) show(ctx context.Context, r *Request, name, here string, body a
 		Back: backTo(r), Done: doneKey(st, r),
 	}
 	if r.Who != nil {
-		f.Name = r.Who.Person.Called()
+		f.Name, f.Me = r.Who.Person.Called(), r.Who.Person.Address.Key()
 		f.Overage = r.Who.Identity.Overage
 		if err := st.navigate(ctx, r, &f, here); err != nil {
 			return nil, err

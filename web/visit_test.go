@@ -97,6 +97,20 @@ func (a answer) lacks(t *testing.T, unwanted ...string) {
 	}
 }
 
+// inOrder checks that the parts stand on the page, one behind the other.
+func (a answer) inOrder(t *testing.T, parts ...string) {
+	t.Helper()
+	at := 0
+	for _, part := range parts {
+		i := strings.Index(a.body[at:], part)
+		if i < 0 {
+			t.Errorf("page %s has no %q behind what should come before it:\n%s", a.at, part, a.body)
+			return
+		}
+		at += i + len(part)
+	}
+}
+
 func (a answer) is(t *testing.T, code int) answer {
 	t.Helper()
 	if a.code != code {

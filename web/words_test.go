@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/holdqueue"
@@ -54,6 +55,13 @@ func TestEveryCodeHasWords(t *testing.T) {
 		holdqueue.Sent, holdqueue.Failed, holdqueue.Refused, holdqueue.Cancelled, holdqueue.Rejected, holdqueue.Expired)...)
 	want("ended.", "", codes(holdqueue.ReasonRule, holdqueue.ReasonSender, holdqueue.ReasonAdmin, holdqueue.ReasonReject, holdqueue.ReasonUnasked,
 		holdqueue.ReasonStopped, holdqueue.ReasonUpstream, holdqueue.ReasonGaveUp)...)
+	want("over.", "", codes(holdqueue.ReasonRule, holdqueue.ReasonSender, holdqueue.ReasonAdmin, holdqueue.ReasonReject, holdqueue.ReasonUnasked,
+		holdqueue.ReasonStopped, holdqueue.ReasonUpstream, holdqueue.ReasonGaveUp, holdqueue.ReasonDelivered)...)
+	for _, end := range []string{"_you", "_unnamed"} {
+		want("over.", end, codes(holdqueue.ReasonSender, holdqueue.ReasonAdmin, holdqueue.ReasonReject)...)
+	}
+	want("as.", "", codes(approval.AsApprover, approval.AsDeputy, approval.AsEscalation, approval.AsAdmin, approval.AsSender)...)
+	want("asked.", "", "sender", "admin", "role:approver", "group")
 	want("request.", "", codes(approval.Open, approval.Approved, approval.Rejected, approval.Divided, approval.Expired, approval.Cancelled, approval.Void)...)
 	want("lost.", "", codes(approval.Open, approval.Approved, approval.Rejected, approval.Divided, approval.Expired, approval.Cancelled, approval.Void)...)
 	want("answer.", "", codes(approval.Unanswered, approval.AnswerApproved, approval.AnswerRejected, approval.AnswerExpired, approval.AnswerCancelled)...)
@@ -68,6 +76,15 @@ func TestEveryCodeHasWords(t *testing.T) {
 		want("error.", ".title", v.key)
 		want("error.", ".text", v.key)
 	}
+}
+
+func mustLooks(t *testing.T) *looks {
+	t.Helper()
+	c, err := words.Load()
+	must(t, err)
+	l, err := newLooks(c, time.UTC)
+	must(t, err)
+	return l
 }
 
 func codes[T ~string](codes ...T) []string {

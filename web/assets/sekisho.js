@@ -68,6 +68,14 @@
   // Coming back with the browser's own button must not find a form that is dead.
   addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((f) => delete f.dataset.sent));
 
+  // A row of a table leads where its link leads, unless something in it was meant or text is being marked.
+  for (const row of document.querySelectorAll("tr[data-href]")) {
+    row.classList.add("leads");
+    row.addEventListener("click", (event) => {
+      if (!event.target.closest("a, label, input, button") && getSelection().isCollapsed) location.href = row.dataset.href;
+    });
+  }
+
   // "Select all" appears only where it can work.
   for (const all of document.querySelectorAll("input[data-all]")) {
     all.closest("label").hidden = false;

@@ -10,6 +10,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -134,6 +135,18 @@ const one Lang = "en1"
 
 // Has says whether the catalogue has a text of that key.
 func (c *Catalogue) Has(key string) bool { return c.texts[key] != nil }
+
+// Below lists what stands behind a prefix in the keys, in order.
+func (c *Catalogue) Below(prefix string) []string {
+	var out []string
+	for key := range c.texts {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			out = append(out, rest)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // Text is the text of key with its {names} replaced by the values that follow
 // each name in pairs: Text(ja, "mail.count", "n", 3). A missing key shows as
