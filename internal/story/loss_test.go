@@ -204,7 +204,7 @@ func (c *numbered) allArrive(hop *recorder, kept map[int]string) {
 func (c *numbered) compare(hop *recorder, sent map[int][]byte, kept map[int]string) {
 	t := c.h.t
 	t.Helper()
-	uncertain, err := c.uncertain()
+	uncertain, err := c.h.uncertain()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,9 +230,9 @@ func (c *numbered) compare(hop *recorder, sent map[int][]byte, kept map[int]stri
 	t.Logf("%d handed in, %d answered with 250, all arrived; %d came twice after an uncertain attempt, of %d marked", len(sent), len(kept), twice, len(uncertain))
 }
 
-// uncertain are the mails of which the audit log says so.
-func (c *numbered) uncertain() (map[string]bool, error) {
-	out, errs, err := c.h.command("audit", "export")
+// uncertain are the mails of which the audit log says that nobody saw the end of an attempt.
+func (h *house) uncertain() (map[string]bool, error) {
+	out, errs, err := h.command("audit", "export")
 	if err != nil {
 		return nil, errors.Join(err, errors.New(errs))
 	}

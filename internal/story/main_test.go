@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -104,6 +105,9 @@ func (s *town) build() error {
 	if err != nil {
 		return err
 	}
+	if err := lookAt(root); err != nil {
+		return err
+	}
 	s.binary = filepath.Join(s.dir, "sekisho")
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags, "-o", s.binary, "./cmd/sekisho")
 	build.Dir = root
@@ -125,6 +129,17 @@ func (s *town) build() error {
 	}
 	s.users, err = os.ReadFile(users)
 	return err
+}
+
+// lookAt reads every directory of the source, so that `go test` knows what this test depends on and does not take an
+// old result for that of a changed program: what a child process reads, it does not see.
+func lookAt(root string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		return err
+	})
 }
 
 // spawning is a command to be started; the error of its start comes back.

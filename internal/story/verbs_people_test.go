@@ -51,16 +51,10 @@ func (k *teller) cancel(st step)    { k.t.Helper(); k.act(st, "cancel") }
 func (k *teller) sendNow(st step)   { k.t.Helper(); k.act(st, "release") }
 func (k *teller) stopClock(st step) { k.t.Helper(); k.act(st, "stop") }
 
-var (
-	revisionField = regexp.MustCompile(`name="revision" value="([^"]+)"`)
-	tickBox       = regexp.MustCompile(`name="recipient" value="([^"]+)"`)
-)
-
 // ballot is a question as somebody has it open.
 type ballot struct {
 	requestView
-	revision string
-	ticks    []string
+	form url.Values
 }
 
 // look opens the page of the question and leaves it open: look WHO.
@@ -69,15 +63,11 @@ func (k *teller) look(st step) {
 	b := k.as(st.word(0))
 	q := k.question(b)
 	p := b.get("/requests/" + q.ID)
-	revision := revisionField.FindStringSubmatch(p.body)
-	if p.code != http.StatusOK || revision == nil {
+	form := p.form("/requests/" + q.ID + "/decide")
+	if form == nil {
 		k.t.Fatal(p)
 	}
-	seen := &ballot{requestView: q, revision: revision[1]}
-	for _, tick := range tickBox.FindAllStringSubmatch(p.body, -1) {
-		seen.ticks = append(seen.ticks, tick[1])
-	}
-	k.open[st.word(0)] = seen
+	k.open[st.word(0)] = &ballot{requestView: q, form: form}
 }
 
 // decide answers the question on its page, one left open or one opened now:
@@ -90,18 +80,17 @@ func (k *teller) decide(st step) {
 	}
 	q := k.open[who]
 	delete(k.open, who)
-	form := url.Values{"verb": {st.verb}, "revision": {q.revision}, "comment": {st.named["comment"]}, "others": {st.named["others"]}, "subset": {"1"}}
-	only := st.list("only")
-	for _, tick := range q.ticks {
-		if only == nil || slices.Contains(only, q.addressOf(tick)) {
-			form.Add("recipient", tick)
-		}
+	q.form.Set("verb", st.verb)
+	q.form.Set("comment", st.named["comment"])
+	if only := st.list("only"); only != nil {
+		q.form.Set("others", st.named["others"])
+		q.form["recipient"] = slices.DeleteFunc(q.form["recipient"], func(id string) bool { return !slices.Contains(only, q.addressOf(id)) })
 	}
 	want := st.named["answers"]
 	if want == "" {
 		want = "200"
 	}
-	p := k.as(who).post("/requests/"+q.ID+"/decide", form)
+	p := k.as(who).post("/requests/"+q.ID+"/decide", q.form)
 	if fmt.Sprint(p.code) != want || !strings.Contains(p.text(), st.named["text"]) {
 		k.t.Fatal(p)
 	}
@@ -145,8 +134,8 @@ func (k *teller) askManager(st step) {
 	k.t.Helper()
 	b := k.as(st.word(0))
 	q := k.question(b)
-	revision := revisionField.FindStringSubmatch(b.get("/requests/" + q.ID).body)
-	p := b.post("/requests/"+q.ID+"/ask", url.Values{"revision": {revision[1]}})
+	form := b.get("/requests/" + q.ID).form("/requests/" + q.ID + "/ask")
+	p := b.post("/requests/"+q.ID+"/ask", form)
 	if p.code != http.StatusOK {
 		k.t.Fatal(p)
 	}

@@ -24,8 +24,6 @@ type trouble struct {
 	disk     string // mount point
 	lock     *locker
 	dkim     *signingKey
-	ledger   bool // the database is gone at the end
-	doubles  bool // a mail may come twice: an attempt's end was not seen
 }
 
 func troubleVerbs() map[string]verb {
@@ -91,8 +89,6 @@ func (k *teller) relay(st step) {
 			}
 			return nil
 		})
-	case "uncertain": // from here on, an attempt may be repeated
-		k.doubles = true
 	default:
 		k.t.Fatal("the next hop cannot do that")
 	}
