@@ -120,7 +120,7 @@ func (o *Outbox) read(name string) (letter, *message.Message, error) {
 	}
 	l := letter{Name: name, Inside: true}
 	if at, err := time.Parse("20060102T150405.000", strings.SplitN(name, "-", 2)[0]); err == nil {
-		l.At = at.Local()
+		l.At = at.In(companyZone())
 	}
 	rest := raw
 	lines := bufio.NewScanner(bytes.NewReader(raw))
@@ -140,6 +140,10 @@ func (o *Outbox) read(name string) (letter, *message.Message, error) {
 	l.From, l.Subject = m.Root.Text("From"), m.Root.Text("Subject")
 	return l, m, nil
 }
+
+// companyZone is that of the demo's configuration, so that this page and the staff pages beside it show the same times.
+// Asia/Tokyo has had no summer time since 1951.
+func companyZone() *time.Location { return time.FixedZone("Asia/Tokyo", 9*60*60) }
 
 // bodyText is what a reader sees first; of a mail in HTML alone, its words.
 func bodyText(plain, html *message.Part) string {
