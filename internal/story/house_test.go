@@ -104,6 +104,9 @@ func found(t *testing.T, s settings) *house {
 // prepare writes everything that a company has before its service starts.
 func prepare(t *testing.T, s settings) *house {
 	t.Helper()
+	if err := shared.looked(); err != nil {
+		t.Fatal(err)
+	}
 	n := int(shared.taken.Add(2)) // two addresses: the portal has a host of its own
 	if n >= houses {
 		t.Fatal("too many companies in one run")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -37,6 +38,7 @@ type town struct {
 	net    net.IP // the last octet is a house's number
 	taken  atomic.Int32
 	spawn  chan spawning
+	looked func() error
 }
 
 var shared town
@@ -61,7 +63,7 @@ func (s *town) run(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(s.dir)
 	s.net = net.IPv4(127, byte(64+rand.IntN(64)), byte(1+rand.IntN(250)), 0).To4()
-	s.spawn = make(chan spawning)
+	s.spawn, s.looked = make(chan spawning), sync.OnceValue(look)
 	go s.spawner()
 	if err := s.build(); err != nil {
 		return 1, err
@@ -105,9 +107,6 @@ func (s *town) build() error {
 	if err != nil {
 		return err
 	}
-	if err := lookAt(root); err != nil {
-		return err
-	}
 	s.binary = filepath.Join(s.dir, "sekisho")
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags, "-o", s.binary, "./cmd/sekisho")
 	build.Dir = root
@@ -131,11 +130,12 @@ func (s *town) build() error {
 	return err
 }
 
-// lookAt reads every directory of the source, so that `go test` knows what this test depends on and does not take an
-// old result for that of a changed program: what a child process reads, it does not see.
-func lookAt(root string) error {
-	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "bin") {
+// look reads every directory of the source, so that `go test` knows what these tests depend on and does not take an
+// old result for that of a changed program. It sees neither what a child process reads nor what is read before the
+// first test begins.
+func look() error {
+	return filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if d.IsDir() && path != "../.." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "bin") {
 			return filepath.SkipDir
 		}
 		return err
