@@ -151,3 +151,12 @@ func TestStartThatFailsSaysWhyAndDoesNotPanic(t *testing.T) {
 		t.Errorf("%d %s", status, said)
 	}
 }
+
+func TestBrokenPeopleFileLeavesTheAdministratorHisHands(t *testing.T) {
+	h, id, _ := keptMail(t)
+	write(t, h.dir, "people.yaml", "people: [{address: not an address}]\n")
+	said, status := typed(t, "queue", "cancel", "--config", h.config.Path, "--reason", "wrong file", id)
+	if status != 0 || !strings.Contains(said, "people.yaml") || !strings.Contains(said, "cancelled, now cancelled") {
+		t.Errorf("%d %s", status, said)
+	}
+}

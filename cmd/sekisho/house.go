@@ -50,11 +50,16 @@ type house struct {
 
 // openHouse opens and connects everything. The error names what could not be opened.
 func openHouse(ctx context.Context, c *Config, program string, log *slog.Logger) (*house, error) {
+	return openHouseWith(ctx, c, program, log, (*house).openPeople)
+}
+
+func openHouseWith(ctx context.Context, c *Config, program string, log *slog.Logger, people func(*house, context.Context) error) (*house, error) {
 	h := &house{config: c, log: log, program: program, preparing: make(chan struct{}, 2), counts: metric.New(version())}
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data_dir: %w", err)
 	}
-	for _, open := range []func(context.Context) error{h.openStores, h.openQueue, h.openPeople, h.openLinks, h.openDesk} {
+	for _, open := range []func(context.Context) error{h.openStores, h.openQueue,
+		func(ctx context.Context) error { return people(h, ctx) }, h.openLinks, h.openDesk} {
 		if err := open(ctx); err != nil {
 			h.close()
 			return nil, err
@@ -100,16 +105,21 @@ func (h *house) openQueue(ctx context.Context) (err error) {
 func (h *house) spool() string { return filepath.Join(h.config.DataDir, "spool") }
 
 func (h *house) openPeople(ctx context.Context) (err error) {
-	if h.config.People.File == "" {
-		book, problems := approval.ParsePeople("people.yaml", []byte("people: []\n"))
-		if len(problems) > 0 {
-			return errors.New("an empty people file is refused")
-		}
-		h.roster = approval.FixedRoster(book)
-		return nil
+	if h.config.People.File != "" {
+		h.roster, err = approval.OpenRoster(h.config.People.File, h.log.With("part", "people"))
+		return err
 	}
-	h.roster, err = approval.OpenRoster(h.config.People.File, h.log.With("part", "people"))
-	return err
+	return h.knowNobody()
+}
+
+// knowNobody makes the roster of a company that has no people file, or none that can be read.
+func (h *house) knowNobody() error {
+	book, problems := approval.ParsePeople("people.yaml", []byte("people: []\n"))
+	if len(problems) > 0 {
+		return errors.New("an empty people file is refused")
+	}
+	h.roster = approval.FixedRoster(book)
+	return nil
 }
 
 func (h *house) openLinks(context.Context) (err error) {

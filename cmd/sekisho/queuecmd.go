@@ -48,12 +48,21 @@ func (f QueueFlags) open(ctx context.Context, out *Streams, do func(*house) erro
 	if err != nil {
 		return err
 	}
-	h, err := openHouse(ctx, c, out.Program, newLog(LogConf{Format: "text", Level: "error"}, out))
+	// Neither a policy file nor a people file with mistakes must tie the administrator's hands: there is no inspector
+	// here, and without people notices go to bare addresses.
+	people := func(h *house, ctx context.Context) error {
+		err := h.openPeople(ctx)
+		if err == nil {
+			return nil
+		}
+		fmt.Fprintf(out.Err, "%v\nGoing on without it: nobody's name, alias or manager is known.\n", err)
+		return h.knowNobody()
+	}
+	h, err := openHouseWith(ctx, c, out.Program, newLog(LogConf{Format: "text", Level: "error"}, out), people)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	// No inspector: a policy file with mistakes must not tie the administrator's hands.
 	return do(h)
 }
 
