@@ -8,10 +8,10 @@ import "strings"
 func (p *page) findAccounts(own owned) {
 	for i, n := range p.numbers {
 		d, level := p.account(&n, p.owners[i])
-		if level == 0 || own.account(d) || trivial(d) || p.sampled(n.start) {
+		if level == 0 || own.account(d) || trivial(d) || p.sampled(n.start, n.end) {
 			continue
 		}
-		p.add("jp.bank_account", level, d, n.start, n.end, maskDigits)
+		p.add("jp.bank_account", p.amid(level, n.start), d, n.start, n.end, maskDigits)
 	}
 }
 

@@ -157,7 +157,7 @@ func (p *page) validBlock(i, end, marks, groups int, next rune) int {
 
 func (p *page) addAddress(own owned, start, end int, labelled bool) int {
 	value := compactAddress(p.s[start:end])
-	if own.address(value) || p.silent(start) || p.sampled(start) {
+	if own.address(value) || p.silent(start) || p.sampled(start, end) {
 		return end
 	}
 	level := Medium

@@ -94,7 +94,7 @@ func (p *page) addShaped(detector string, k kind, token string, start, end int) 
 	if strings.HasPrefix(p.s[end:], ".") && end+1 < len(p.s) && letter(p.s[end+1]) {
 		return // the name of a file
 	}
-	if p.inURL(start) || p.sampled(start) || trivial(strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
+	if p.inURL(start) || p.sampled(start, end) || trivial(strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
 		return
 	}
 	level := Low
@@ -155,7 +155,7 @@ func lowerBit(c byte) byte {
 }
 
 func (p *page) addIBAN(text string, start, end int) {
-	if p.sampled(start) {
+	if p.sampled(start, end) {
 		return
 	}
 	level := Medium
@@ -165,5 +165,5 @@ func (p *page) addIBAN(text string, start, end int) {
 	} else if own.kind == kOther {
 		return
 	}
-	p.add("iban", level, text, start, end, maskDigits)
+	p.add("iban", p.amid(level, start), text, start, end, maskDigits)
 }

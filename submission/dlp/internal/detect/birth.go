@@ -102,7 +102,7 @@ func (p *page) birthCell(c cell) {
 func (p *page) bornThen(d time.Time) bool { return d.Year() >= 1890 && d.Year() <= 2035 }
 
 func (p *page) addBirth(d time.Time, start, end int) {
-	if !p.silent(start) && !p.sampled(start) {
+	if !p.silent(start) && !p.sampled(start, end) {
 		p.add("date_of_birth", Medium, d.Format(time.DateOnly), start, end, maskDate)
 	}
 }

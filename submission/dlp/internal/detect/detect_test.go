@@ -96,6 +96,55 @@ func TestNumbersAreNamedByTheirLabels(t *testing.T) {
 	}
 }
 
+// The word 見本 excuses the value that it names, and no other: a real number in the
+// same row or paragraph is found, at most one level lower and never below the level rules act on.
+func TestOnlyWhatIsCalledAnExampleIsOne(t *testing.T) {
+	s := newSet(t, Options{})
+	const (
+		high   = "jp.my_number:high:983205673214"
+		medium = "jp.my_number:medium:983205673214"
+	)
+	for _, c := range []struct{ text, want string }{
+		{"見本: 983205673214", ""},
+		{"個人番号（見本）：983205673214", ""},
+		{"個人番号の記入例：9832-0567-3214", ""},
+		{"記入例：個人番号 983205673214", ""},
+		{"マイナンバー（記入例：983205673214）", ""},
+		{"個人番号 983205673214（見本）", ""},
+		{"個人番号：983205673214 ← 記入例", ""},
+		{"個人番号のサンプル番号は 983205673214 です", ""},
+		{"sample my number: 983205673214", ""},
+		{"氏名\t個人番号（記入例）\n青木\t983205673214\n", ""},
+		{"個人番号（見本）\t983205673214\n氏名\t青木\n", ""},
+		{"No.\t個人番号\n1\t見本 983205673214\n", ""},
+
+		{"サンプル株式会社 個人番号：983205673214", medium},
+		{"サンプルを送ります。個人番号：983205673214", medium},
+		{"見本のとおり送ります。青木一郎の個人番号は 983205673214 です", high},
+		{"見本市のご案内です。参加される方の個人番号 983205673214", high},
+		{"サンプル\n個人番号 983205673214", high},
+		{"個人番号 983205673214 はサンプルではありません", high},
+		{"個人番号：983205673214\n備考：サンプル送付済み（見本）", high},
+		{"氏名\t備考\t個人番号\n青木\tサンプル送付済\t983205673214\n", medium},
+		{"氏名\t個人番号\t備考\n青木\t983205673214\t見本\n", high},
+		{"サンプル\t個人番号\nあり\t983205673214\n", high},
+		{"見本：123456789018\n個人番号：983205673214", high},
+		{"見本：123456789018、983205673214", "jp.my_number:low:983205673214"},
+
+		{"見本 口座番号：1234567", ""},
+		{"サンプル送付先　みずほ銀行 本店 普通預金 口座番号：1234567", "jp.bank_account:high:1234567"},
+		{"サンプル商事 基礎年金番号：1234-567890", "jp.pension_number:medium:1234567890"},
+		{"サンプル代の旅券番号 TK1234567", "jp.passport:medium:TK1234567"},
+		{"例：カード番号 4012-8888-8888-1881", ""},
+		{"入力例として、カード番号は 4242 4242 4242 4242 をお使いください", ""},                              // published for tests
+		{"サンプル代のカード番号は 4980-1234-5678-9011 です", "payment_card:medium:4980123456789011"}, // nobody publishes it
+	} {
+		if got := strings.Join(found(s.Find(Text{Body: c.text})), " "); got != c.want {
+			t.Errorf("%q\n got %s\nwant %s", c.text, got, c.want)
+		}
+	}
+}
+
 func TestPhonesFollowTheNumberPlan(t *testing.T) {
 	s := newSet(t, Options{Own: Own{Phones: []string{"03-9999-8888", "+81 3 9999 7777"}}})
 	for _, c := range []struct{ name, text, want string }{

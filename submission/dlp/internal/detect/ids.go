@@ -129,10 +129,10 @@ func (p *page) tryID(t *idType, n *number, own hit) {
 		return
 	}
 	level := p.idLevel(t, n, own, checked, d)
-	if level == 0 || p.sampled(n.start) || n.kanji && level == Low {
+	if level == 0 || p.sampled(n.start, n.end) || n.kanji && level == Low {
 		return
 	}
-	p.add(t.detector, level, d, n.start, n.end, maskDigits)
+	p.add(t.detector, p.amid(level, n.start), d, n.start, n.end, maskDigits)
 }
 
 // idLevel applies the definition of the levels.
@@ -211,10 +211,10 @@ func socialSecurity(d string) bool {
 // tryCard: cards are high with a keyword, low by Luhn and brand alone.
 func (p *page) tryCard(n *number, own hit) {
 	d := n.digits
-	if len(d) < 12 || !luhn(d) || !issuer(d) && !elderIssuer(d) || !cardGroups(n) || p.sampled(n.start) {
+	if len(d) < 12 || !luhn(d) || !issuer(d) && !elderIssuer(d) || !cardGroups(n) || p.sampled(n.start, n.end) {
 		return
 	}
-	if testCard(d) && p.close(kTest, n.start, proximity) {
+	if testCard(d) && (p.close(kTest, n.start, proximity) || p.close(kSample, n.start, proximity)) {
 		return
 	}
 	level := Low
@@ -224,7 +224,7 @@ func (p *page) tryCard(n *number, own hit) {
 	case own.kind != kNone || p.foreign(n) || timeStamp(d) || !issuer(d) || n.kanji:
 		return
 	}
-	p.add("payment_card", level, d, n.start, n.end, maskDigits)
+	p.add("payment_card", p.amid(level, n.start), d, n.start, n.end, maskDigits)
 }
 
 // cardNamed: a label, a brand or an expiry date says that the number is a card's.

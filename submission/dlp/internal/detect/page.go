@@ -183,23 +183,6 @@ func (p *page) close(k kind, start, n int) bool {
 	return false
 }
 
-// sampled says whether the value is an example.
-func (p *page) sampled(start int) bool {
-	if !p.present[kSample] {
-		return false
-	}
-	from := back(p.s, start, 16)
-	if nl := strings.LastIndexByte(p.s[from:start], '\n'); nl >= 0 {
-		from += nl
-	}
-	for i := p.endingBy(start) - 1; i >= 0 && p.hits[i].end > from; i-- {
-		if p.hits[i].kind == kSample {
-			return true
-		}
-	}
-	return false
-}
-
 // inURL says whether at lies in a web address.
 func (p *page) inURL(at int) bool {
 	from := max(0, at-300)

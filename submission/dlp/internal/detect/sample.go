@@ -1,0 +1,115 @@
+package detect
+
+import (
+	"sort"
+	"strings"
+)
+
+// An example in a document is no leak, but the word 見本 somewhere around a real
+// number must not hide it: only what names the value itself excuses it.
+
+// sampled says whether the value at start..end is called an example by its own
+// label or in its own cell: 見本：1234, 個人番号（記入例）1234, 1234（見本）, or a
+// column header that says so.
+func (p *page) sampled(start, end int) bool {
+	if !p.present[kSample] {
+		return false
+	}
+	c := p.cellAt(start)
+	floor := strings.LastIndexByte(p.s[:start], '\n') + 1
+	if c != nil {
+		floor = max(floor, c.start)
+		if c.head != kNone && p.holds(kSample, &p.cells[c.above]) || c.left != kNone && p.holds(kSample, p.leftOf(c)) {
+			return true
+		}
+	}
+	return p.sampleBefore(start, floor) || p.sampleAfter(end, c)
+}
+
+// sampleBefore looks for an example's word that stands directly before the value
+// or before the label of the value, in the same line and cell.
+func (p *page) sampleBefore(start, floor int) bool {
+	label := start
+	if own, ok := p.labelBefore(start, floor); ok && own.start >= floor {
+		label = own.start
+	}
+	for i := p.endingBy(start) - 1; i >= 0; i-- {
+		h := p.hits[i]
+		if h.end < floor || start-h.end > 2*maxGap {
+			return false
+		}
+		if h.kind != kSample || h.start < floor {
+			continue
+		}
+		if connects(p.s[h.end:start]) || h.end <= label && connects(p.s[h.end:label]) {
+			return true
+		}
+	}
+	return false
+}
+
+// sampleAfter reads 1234-5678-9018（見本）.
+func (p *page) sampleAfter(end int, c *cell) bool {
+	limit := min(len(p.s), end+40)
+	if c != nil {
+		limit = min(limit, c.end)
+	}
+	if limit <= end {
+		return false
+	}
+	rest := p.s[end:limit]
+	trimmed := strings.TrimLeft(rest, " ")
+	word := strings.TrimLeft(trimmed, "([←<- ")
+	if len(word) == len(trimmed) {
+		return false
+	}
+	at := end + len(rest) - len(word)
+	for i := p.endingBy(at); i < len(p.hits) && p.hits[i].start <= at; i++ {
+		// (例) is a word with its brackets.
+		if h := p.hits[i]; h.kind == kSample && h.start >= end {
+			return true
+		}
+	}
+	return false
+}
+
+// leftOf is the cell to the left of c. There must be one: c.left came from it.
+func (p *page) leftOf(c *cell) *cell {
+	i := sort.Search(len(p.cells), func(i int) bool { return p.cells[i].end > c.start })
+	return &p.cells[max(0, i-1)]
+}
+
+// holds says whether a label of kind k stands in a cell.
+func (p *page) holds(k kind, c *cell) bool {
+	for i := p.endingBy(c.start); i < len(p.hits) && p.hits[i].end <= c.end; i++ {
+		if h := p.hits[i]; h.kind == k && h.start >= c.start {
+			return true
+		}
+	}
+	return false
+}
+
+// amid lowers a level by one where words of an example stand near the value
+// without naming it. It never goes below medium, on which rules act: such words
+// are in many mails that leak something.
+func (p *page) amid(level Level, start int) Level {
+	if level == High && p.present[kSample] && p.beside(kSample, start) {
+		return Medium
+	}
+	return level
+}
+
+// beside says whether a word of kind k ends within sixteen characters before
+// start, in the same line.
+func (p *page) beside(k kind, start int) bool {
+	from := back(p.s, start, 16)
+	if nl := strings.LastIndexByte(p.s[from:start], '\n'); nl >= 0 {
+		from += nl
+	}
+	for i := p.endingBy(start) - 1; i >= 0 && p.hits[i].end > from; i-- {
+		if p.hits[i].kind == k {
+			return true
+		}
+	}
+	return false
+}
