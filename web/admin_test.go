@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -231,9 +232,17 @@ func TestHealthAndReadiness(t *testing.T) {
 	b := dextest.Browser(t)
 	h.get(b, "/healthz").is(t, 200)
 	h.get(b, "/readyz").is(t, 200)
-	down := errors.New("disk full at /var/lib/secret")
-	h.ready.Store(&down)
-	h.get(b, "/readyz").is(t, 503).lacks(t, "secret")
+	for want, down := range map[string]error{
+		"not ready\n":                  errors.New("secret trouble at /var/lib/secret"),
+		"not ready: disk\n":            fmt.Errorf("disk: %w", errors.New("/var/lib/secret has only 3 MiB free")),
+		"not ready: database, relay\n": errors.Join(errors.New("relay: dial tcp 192.0.2.1:25: secret"), errors.New("database: password of user secret")),
+	} {
+		h.ready.Store(&down)
+		a := h.get(b, "/readyz").is(t, 503)
+		if a.body != want || a.header.Get("Retry-After") == "" {
+			t.Errorf("%q with %v, want %q", a.body, a.header, want)
+		}
+	}
 	h.get(b, "/healthz").is(t, 200)
 }
 

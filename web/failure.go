@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/internal/db"
@@ -25,6 +26,12 @@ type failurePage struct {
 // programs. Faults of our own are logged under an id that the page shows.
 func (s *site) failure(ctx context.Context, r *Request, st *staff, err error) Response {
 	v := verdictOf(err)
+	if v.code >= codeBroken && s.databaseDown(ctx) {
+		v = verdict{codeUnavailable, "database_down"}
+		if st == nil { // strangers need not know of databases
+			v.key = "portal_down"
+		}
+	}
 	body := failurePage{Key: v.key, Portal: st == nil}
 	if v.code >= codeBroken && !errors.Is(err, context.Canceled) {
 		body.ID = db.NewID()
@@ -39,6 +46,19 @@ func (s *site) failure(ctx context.Context, r *Request, st *staff, err error) Re
 	return s.failed(ctx, r, st, v, body, err)
 }
 
+// databaseDown finds out whether an error of ours is the database's: it has no
+// error of one kind when it is away, and people need to know what becomes of
+// their mail.
+func (s *site) databaseDown(ctx context.Context) bool {
+	if s.DB == nil || errors.Is(ctx.Err(), context.Canceled) {
+		return false
+	}
+	// The request's own time may be spent: waiting for the database is how it was.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	return s.DB.Ready(ctx) != nil
+}
+
 func (s *site) failed(ctx context.Context, r *Request, st *staff, v verdict, body failurePage, err error) Response {
 	var login *loginError
 	var refusal *signin.Refusal
@@ -50,6 +70,8 @@ func (s *site) failed(ctx context.Context, r *Request, st *staff, v verdict, bod
 		body.Retry = "/login?to=" + url.QueryEscape(login.to)
 	case v.key == "ticket", v.key == "need_code":
 		body.Retry = "/d/" + url.PathEscape(r.Param("token"))
+	case v.key == "database_down" && !unsafe(r.Request), v.key == "portal_down" && !unsafe(r.Request):
+		body.Retry = r.URL.RequestURI() // a form is not sent again: what it asked for may have been done
 	case v.key == "sign_in", v.key == "provider_down":
 		body.Retry = "/login?to=" + url.QueryEscape(safeReturn(backTo(r)))
 	}
@@ -99,6 +121,9 @@ func (s *site) problem(r *Request, v verdict, id string, err error) *document {
 	var wait *linkify.WaitError
 	if errors.As(err, &wait) {
 		d.retry = retryAfter(wait.Until, r.Now)
+	}
+	if v.key == "database_down" {
+		d.retry = 30
 	}
 	return d
 }

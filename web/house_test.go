@@ -112,6 +112,14 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, base: time.Now().Truncate(time.Second), browser: map[string]*http.Client{}}
 	h.db = dbtest.SQLite(t, db.WithClock(func() time.Time { return h.base.Add(time.Duration(h.clock.Load())) }))
+	h.open()
+	return h
+}
+
+// open builds the house on its database and lets people in.
+func (h *house) open() {
+	t := h.t
+	t.Helper()
 	h.build()
 	staff, portal := h.handlers()
 	shared.mu.Lock()
@@ -124,7 +132,6 @@ func newHouse(t *testing.T) *house {
 		stop()
 		must(t, <-ended)
 	})
-	return h
 }
 
 func (h *house) build() {

@@ -51,9 +51,11 @@ type Deps struct {
 	BaseURL   *url.URL
 	PortalURL *url.URL
 	Proxies   []netip.Prefix // reverse proxies whose X-Forwarded-For counts
-	Ready     func(context.Context) error
-	Version   string
-	Log       *slog.Logger
+	// Ready joins one error for each part that is down: "database: ...", "files:
+	// ...", "disk: ...", "relay: ...".
+	Ready   func(context.Context) error
+	Version string
+	Log     *slog.Logger
 }
 
 // Staff is the handler for the people of the company.
