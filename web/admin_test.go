@@ -175,9 +175,12 @@ func TestEveryEntryOfTheLogIsPutIntoWords(t *testing.T) {
 			if !c.Has("action." + e.Action) {
 				t.Errorf("no words for the action %s", e.Action)
 			}
-			for name := range e.Detail {
+			for name, value := range e.Detail {
 				if !c.Has("detail." + name) {
 					t.Errorf("no words for the detail %s of %s", name, e.Action)
+				}
+				if (name == "kind" || name == "origin" || name == "cause") && value != "" && !c.Has("value."+name+"."+value) {
+					t.Errorf("no words for the %s %s of %s", name, value, e.Action)
 				}
 			}
 		}

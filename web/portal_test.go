@@ -39,6 +39,20 @@ func TestLandingPageSaysWhoWhatAndUntilWhen(t *testing.T) {
 	h.get(dextest.Browser(t), path+"?lang=en").has(t, "Files for you", `lang="en"`)
 }
 
+func TestALinkThatHasEndedSaysWhomToAsk(t *testing.T) {
+	h := newHouse(t)
+	revoked := h.submit("alice@corp.example", "見積の件", "partner@files.example")
+	path := h.link(revoked)
+	h.post(h.as("alice"), "/messages/"+revoked.ID+"/links/revoke", "all", "1").is(t, http.StatusOK)
+	h.get(dextest.Browser(t), path).is(t, http.StatusGone).has(t, "このリンクは無効になりました", "差出人へご連絡ください", "佐藤 花子", "alice@<b>corp.example</b>")
+	path = h.link(h.submit("alice@corp.example", "見積の件", "partner@files.example"))
+	h.get(dextest.Browser(t), path).is(t, http.StatusOK).has(t, "23:59 まで")
+	h.advance(16 * 24 * time.Hour)
+	page := h.get(dextest.Browser(t), path+"?lang=en").is(t, http.StatusGone)
+	page.has(t, "This link has expired", "please ask the sender", "alice@<b>corp.example</b>", "Was available until", "23:59")
+	page.lacks(t, "見積書.pdf", "Download")
+}
+
 func TestScannersTakeNothing(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "見積の件", "partner@files.example")
