@@ -69,7 +69,7 @@ func (st *staff) adminTelling(ctx context.Context, r *Request, more func(*adminP
 		if err != nil {
 			return nil, err
 		}
-		body.Rows[i].Reasons = w.Reasons
+		body.Rows[i].Reasons = w.Ahead
 		if body.Rows[i].Over, err = st.endings(ctx, m); err != nil {
 			return nil, err
 		}

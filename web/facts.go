@@ -132,6 +132,7 @@ func placeText(m dlp.Match) string {
 // whyView is everything a page says about why a mail is where it is.
 type whyView struct {
 	Reasons  []string
+	Ahead    []string // those that still speak of what is to come
 	Findings []findingView
 	Unread   []dlp.Uninspectable
 	Links    bool   // attachments become links for somebody
@@ -139,7 +140,7 @@ type whyView struct {
 	Rules    []string
 }
 
-// why collects the reasons of all recipients that stand, each once.
+// why collects the reasons of all recipients, each once.
 func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyView, error) {
 	var w whyView
 	for _, r := range m.Recipients {
@@ -155,8 +156,10 @@ func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyVi
 			}
 		}
 		for _, reason := range v.Reasons {
+			text := reason.In(string(lang))
+			w.Reasons = appendOnce(w.Reasons, text)
 			if observed || ahead(r.State) {
-				w.Reasons = appendOnce(w.Reasons, reason.In(string(lang)))
+				w.Ahead = appendOnce(w.Ahead, text)
 			}
 		}
 		for _, rule := range v.Rules {

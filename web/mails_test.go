@@ -64,6 +64,8 @@ func TestEndedMailSaysHowItEndedAndNotWhatWasToCome(t *testing.T) {
 		page.has(t, want)
 		page.lacks(t, "5分後に送信します")
 	}
+	// A program that looks back still learns what the rules said.
+	h.get(h.as("alice"), "/api/v1/messages/"+own.ID).is(t, http.StatusOK).has(t, "sent after 5 min")
 	list := h.get(h.as("admin"), "/admin").is(t, http.StatusOK)
 	list.has(t, "佐藤 花子が 今日 ", "あなたが 今日 ", "田中 部長が 今日 ", " に却下しました。送信していません。", " に送信しました。")
 	list.lacks(t, "5分後に送信します")
