@@ -188,6 +188,7 @@ func TestLongQuestionsFitATelephoneToo(t *testing.T) {
 		to = append(to, fmt.Sprintf("member%02d@hold.example", i), fmt.Sprintf("member%02d@observed.example", i))
 	}
 	many := "/requests/" + string(h.question(h.submit("alice@corp.example", "ご案内", to...).ID).ID)
+	several := "/requests/" + string(h.question(h.submit("alice@corp.example", "名簿の件", "a@several.example", "b@several.example", "c@several.example", "d@several.example", "e@several.example").ID).ID)
 	own := "/requests/" + string(h.question(h.submit("alice@corp.example", "名簿の件", "suzuki@self.example").ID).ID)
 	b := chromium(t, phoneScreen())
 	b.signIn(many, "manager")
@@ -198,6 +199,14 @@ func TestLongQuestionsFitATelephoneToo(t *testing.T) {
 		}
 		b.wantLargeTargets()
 		b.shoot("question-many-" + lang)
+	}
+	for _, lang := range []string{"en", "ja"} {
+		b.open(shared.staff.URL+several+"?lang="+lang, "#main")
+		if hidden := b.outOfSight(".why-main", ".why .match .place", ".why .excerpt", ".whom h2", ".whom .address", `button[value="approve"].main`, `button[value="reject"]`); len(hidden) > 0 {
+			t.Errorf("%s, several reasons: one must scroll to see %v", lang, hidden)
+		}
+		b.wantLargeTargets()
+		b.shoot("question-several-" + lang)
 	}
 	b = chromium(t, phoneScreen())
 	b.signIn(own, "alice")

@@ -10,22 +10,31 @@ import (
 // causeView is one reason with the places it speaks of.
 type causeView struct {
 	Text    string
-	Matches []matchView // shown at once
-	Folded  []matchView // shown when somebody asks
+	Matches []matchView // at most shownMatches
+	Shown   int         // how many of them are in sight
 	More    int         // further places, not named
 }
 
-// Rest are the folded places, with the number of those that are not named.
-func (c causeView) Rest() findingView { return findingView{Matches: c.Folded, More: c.More} }
+// InSight are the places shown at once, Folded those shown when somebody asks.
+func (c causeView) InSight() []matchView { return c.Matches[:c.Shown] }
+
+// Folded says whether there are places that are not in sight.
+func (c causeView) Folded() bool { return c.Shown < len(c.Matches) }
 
 // fold leaves so many places in sight that the reasons, the recipients and the
-// buttons still fit a telephone: the more reasons, the fewer places of each.
+// buttons still fit a telephone: the more reasons, the fewer places.
 func fold(all []causeView) {
-	keep := max(1, shownMatches+1-len(all))
 	for i := range all {
-		if c := &all[i]; len(c.Matches) > keep {
-			c.Matches, c.Folded = c.Matches[:keep], c.Matches[keep:]
+		keep := shownMatches
+		switch {
+		case len(all) == 2:
+			keep = 1
+		case len(all) > 2 && i == 0:
+			keep = 1
+		case len(all) > 2:
+			keep = 0
 		}
+		all[i].Shown = min(keep, len(all[i].Matches))
 	}
 }
 

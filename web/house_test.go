@@ -236,6 +236,10 @@ func plan(a mailaddr.Address) policy.RecipientVerdict {
 	case "self.example":
 		hold("sender")
 		v.Stages = append(v.Stages, policy.Stage{Approvers: []string{"manager"}, Quorum: 1})
+	case "several.example":
+		hold("manager")
+		v.Reasons = append(v.Reasons, policy.Reason{Rule: "names", Code: "content:jp.person_name", JA: "氏名 2 件（確度 中）が社外宛てに含まれています", EN: "personal name: 2 found (medium), going outside the company"},
+			policy.Reason{Rule: "phones", Code: "content:jp.phone", JA: "電話番号 1 件（確度 低）が社外宛てに含まれています", EN: "phone number: 1 found (low), going outside the company"})
 	case "wait.example":
 		v.Action, v.Delay = policy.Delay, 5*time.Minute
 		v.Reasons = []policy.Reason{{Code: "delay", JA: "社外の宛先のため、5分後に送信します", EN: "outside recipients: sent after 5 min"}}

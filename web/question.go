@@ -79,6 +79,9 @@ func (st *staff) request(ctx context.Context, r *Request) (Response, error) {
 	return p, nil
 }
 
+// Folded says whether the places of some reason are not all in sight.
+func (p questionPage) Folded() bool { return slices.ContainsFunc(p.Causes, causeView.Folded) }
+
 // leaves is the next time at which one of the recipients leaves; zero when none
 // waits for its time.
 func (p questionPage) leaves() time.Time {

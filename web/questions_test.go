@@ -51,7 +51,8 @@ func TestPlacesStandUnderTheReasonThatSpeaksOfThem(t *testing.T) {
 	}{
 		"one reason, three places":         {reason("content:jp.my_number"), "content:jp.my_number a b c +5 | risk | rest jp.my_number/low jp.phone/low iban/high"},
 		"only what is unsure":              {reason("content:jp.phone"), "content:jp.phone f | risk | rest jp.my_number/high jp.my_number/medium jp.my_number/low iban/high"},
-		"two reasons, the second folds":    {reason("content:jp.my_number", "external_domains_over"), "content:jp.my_number a b (c) +5, external_domains_over | risk | rest jp.my_number/low jp.phone/low iban/high"},
+		"two reasons, one place of each":   {reason("content:jp.my_number", "external_domains_over"), "content:jp.my_number a (b) (c) +5, external_domains_over | risk | rest jp.my_number/low jp.phone/low iban/high"},
+		"three reasons, one place in all":  {reason("content:jp.my_number", "content:jp.phone", "content:iban"), "content:jp.my_number a (b) (c) +5, content:jp.phone (f), content:iban (g) | risk | rest jp.my_number/low"},
 		"the same reason of two rules":     {reason("content:iban", "content:iban"), "content:iban g | risk | rest jp.my_number/high jp.my_number/medium jp.my_number/low jp.phone/low"},
 		"a rule in its own words":          {reason("rule"), "rule | risk jp.my_number/high jp.my_number/medium iban/high | rest jp.my_number/low jp.phone/low"},
 		"own words beside a known finding": {reason("rule", "content:iban"), "rule, content:iban g | risk jp.my_number/high jp.my_number/medium | rest jp.my_number/low jp.phone/low"},
@@ -69,11 +70,12 @@ func spell(all []causeView, risk, rest []findingView) string {
 	var parts []string
 	for _, c := range all {
 		text := c.Text
-		for _, m := range c.Matches {
-			text += " " + m.Place
-		}
-		for _, m := range c.Folded {
-			text += " (" + m.Place + ")"
+		for i, m := range c.Matches {
+			if i < c.Shown {
+				text += " " + m.Place
+			} else {
+				text += " (" + m.Place + ")"
+			}
 		}
 		if c.More > 0 {
 			text += fmt.Sprintf(" +%d", c.More)

@@ -94,7 +94,7 @@ func (c *Conditions) contentReason(x Finding) Reason {
 	}
 	return Reason{Code: code,
 		JA: fmt.Sprintf("%s %d 件（確度 %s）が%s含まれています", k.ja, x.Count, levelJA(x.Level), whereJA),
-		EN: fmt.Sprintf("%s: %d found (%s confidence)%s", k.en, x.Count, x.Level, whereEN)}
+		EN: fmt.Sprintf("%s: %d found (%s)%s", k.en, x.Count, x.Level, whereEN)}
 }
 
 func levelJA(l Level) string {
