@@ -7,6 +7,7 @@
 package bench
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net"
@@ -77,10 +78,12 @@ func sekisho(t *testing.T) string {
 func rate(t *testing.T, address string, size, sessions, messages int) float64 {
 	t.Helper()
 	began := time.Now()
-	out, err := exec.Command("smtp-source", "-s", strconv.Itoa(sessions), "-m", strconv.Itoa(messages), "-l", strconv.Itoa(size),
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // smtp-source itself waits for ever
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "smtp-source", "-s", strconv.Itoa(sessions), "-m", strconv.Itoa(messages), "-l", strconv.Itoa(size),
 		"-f", "app@corp.example", "-t", "x@other.example", address).CombinedOutput()
 	if err != nil || len(out) > 0 {
-		t.Fatalf("smtp-source: %v %s", err, out)
+		t.Fatalf("smtp-source to %s, %d octets, %d sessions: %v %s", address, size, sessions, err, out)
 	}
 	return float64(messages) / time.Since(began).Seconds()
 }
