@@ -248,7 +248,7 @@ log: {format: text, level: info}
 `, filepath.Join(s.dir, "data"), s.seen(s.web), s.smtp, s.smtps, s.relay.Addr(), s.seen(s.idp.Addr().String()), s.web, s.portal, s.portalHost())
 	for name, text := range map[string]string{
 		"sekisho.yaml": config, "people.yaml": people.String(), "policy.yaml": policyText, "oidc.secret": s.secret + "\n",
-		"mail.eml": "From: alice@corp.example\nTo: you@outside.example\nSubject: Hello from the demo\n\nThis is my first mail through Sekisho.\n",
+		"mail.eml": "From: alice@corp.example\r\nTo: you@outside.example\r\nSubject: Hello from the demo\r\n\r\nThis is my first mail through Sekisho.\r\n",
 	} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			return err

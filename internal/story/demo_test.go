@@ -57,6 +57,12 @@ func TestDemoTakesAMailAndShowsItInTheOutbox(t *testing.T) {
 	}
 	a.answers(t)
 	a.send(t, dir)
+	// The line that the demo prints for people to copy, with the mail it brings along.
+	curl := exec.Command("curl", "--silent", "--show-error", "--ssl-reqd", "--cacert", a.CAFile, "smtp://"+a.Submission, "--user", user+":"+a.People[0].Password,
+		"--mail-from", user, "--mail-rcpt", "you@outside.example", "--upload-file", filepath.Join(dir, "mail.eml"))
+	if said, err := curl.CombinedOutput(); err != nil {
+		t.Errorf("curl: %v\n%s", err, said)
+	}
 	if err := demo.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
