@@ -175,8 +175,12 @@ func (h *house) prepare(ctx context.Context, m *holdqueue.Message, to []*holdque
 	if err != nil {
 		return nil, err
 	}
-	if k.Link == nil || len(to) != 1 {
+	if k.Link == nil {
 		return body, nil
+	}
+	if len(to) != 1 {
+		// A link is one recipient's: never let the files go because several came together.
+		return nil, fmt.Errorf("%w: %d recipients for one link", holdqueue.ErrMustHold, len(to))
 	}
 	select {
 	case h.preparing <- struct{}{}:
@@ -198,10 +202,13 @@ func (h *house) prepare(ctx context.Context, m *holdqueue.Message, to []*holdque
 		return nil, err
 	}
 	rewritten, err := out.Body()
-	if err == nil {
-		err = body.Close()
+	if err != nil {
+		return nil, err
 	}
-	return rewritten, err
+	if err := body.Close(); err != nil {
+		h.log.Warn("stored mail not closed", "message", m.ID, "error", err) // it has been read whole
+	}
+	return rewritten, nil
 }
 
 func linkMail(m *holdqueue.Message, raw []byte) linkify.Mail {
