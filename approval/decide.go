@@ -12,6 +12,7 @@ import (
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/audit"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
@@ -31,11 +32,14 @@ func (d *Desk) Decide(ctx context.Context, decision Decision) (Outcome, error) {
 	}
 	decision.Comment = strings.TrimSpace(strings.ToValidUTF8(decision.Comment, "\uFFFD"))
 	var out Outcome
+	failpoint.At("decide.asked")
 	err := d.db.Write(ctx, func(tx *db.Tx) error {
 		var err error
 		out, err = d.decide(tx, decision)
+		failpoint.At("decide.applied")
 		return err
 	})
+	failpoint.At("decide.recorded")
 	if err != nil {
 		return Outcome{}, d.withName(err)
 	}
@@ -99,6 +103,7 @@ func (d *Desk) decide(tx *db.Tx, decision Decision) (Outcome, error) {
 	if err := d.save(tx, r); err != nil {
 		return Outcome{}, err
 	}
+	failpoint.At("decide.answered")
 	if err := d.carryOut(tx, e, holdqueue.Person(by.who)); err != nil {
 		return Outcome{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sekisho-mail/sekisho/internal/audit"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
@@ -78,9 +79,11 @@ func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 	if err := row.sealUp(d.q); err != nil {
 		return "", err
 	}
+	failpoint.At("accept.sealed")
 	if err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) }); err != nil {
 		return d.doubted(ctx, row, err)
 	}
+	failpoint.At("accept.committed")
 	d.q.wake()
 	return d.id, nil
 }
@@ -118,12 +121,14 @@ func (d *Draft) keep(ctx context.Context, row *accepted) error {
 	}
 	row.blob = bodies + d.id
 	path, err := d.finish(true)
+	failpoint.At("accept.body_synced")
 	if err == nil {
 		err = d.q.o.Blobs.Adopt(ctx, row.blob, path)
 	}
 	if err != nil {
 		return fmt.Errorf("keep body: %w", err)
 	}
+	failpoint.At("accept.body_kept")
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 )
 
 // maxInspections is how often the inspection of a mail may crash or fail before people are asked.
@@ -41,7 +42,8 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 	if len(found.Decisions) != len(m.Recipients) {
 		return fmt.Errorf("inspect: %d decisions for %d recipients", len(found.Decisions), len(m.Recipients))
 	}
-	return q.o.DB.Write(ctx, func(tx *db.Tx) error {
+	failpoint.At("inspect.looked", m.ID)
+	err = q.o.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := q.owns(tx, c); err != nil {
 			return err
 		}
@@ -60,8 +62,11 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 		if err != nil {
 			return err
 		}
+		failpoint.At("inspect.applied", m.ID)
 		return q.finish(tx, c, time.Time{}, false)
 	})
+	failpoint.At("inspect.recorded", m.ID)
+	return err
 }
 
 func (q *Queue) look(ctx context.Context, m *Message) (Inspection, error) {
@@ -72,5 +77,6 @@ func (q *Queue) look(ctx context.Context, m *Message) (Inspection, error) {
 		return Inspection{}, err
 	}
 	defer body.Close()
+	failpoint.At("inspect.opened", m.ID)
 	return q.Inspect(ctx, m, body)
 }

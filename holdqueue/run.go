@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 )
 
 // errLost says that a lease ended and another worker has the work now.
@@ -38,7 +39,7 @@ func (q *Queue) Run(ctx context.Context) error {
 	defer timer.Stop()
 	renewal := time.NewTicker(q.o.Workers.Lease / 3)
 	defer renewal.Stop()
-	last := time.Now()
+	last, lastWall := time.Now(), failpoint.Now().Round(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -51,13 +52,14 @@ func (q *Queue) Run(ctx context.Context) error {
 		case <-q.kick:
 		case <-timer.C:
 		}
-		if now := time.Now(); now.Round(0).Sub(last.Round(0))-now.Sub(last) > clockJump {
+		now, wall := time.Now(), failpoint.Now().Round(0)
+		if wall.Sub(lastWall)-now.Sub(last) > clockJump {
 			q.o.Log.Warn("the clock jumped forward; nothing leaves for a moment")
 			if err := q.setFloor(ctx); err != nil {
 				q.o.Log.Error("clock not read", "error", err)
 			}
 		}
-		last = time.Now()
+		last, lastWall = now, wall
 		timer.Reset(q.round(ctx, lanes, &running))
 	}
 }
@@ -170,6 +172,9 @@ func (q *Queue) start(ctx context.Context, l *lane, free int, running *sync.Wait
 	got, err := q.take(ctx, kinds, free)
 	if err != nil {
 		return 0, err
+	}
+	if len(got) > 0 {
+		failpoint.At("work.claimed")
 	}
 	for _, c := range got {
 		l.slots <- struct{}{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 )
 
 // ErrMustHold is wrapped by Prepare when these bytes may not leave as planned and a person has to say how: the
@@ -27,10 +28,12 @@ func (q *Queue) send(ctx context.Context, c *claim) error {
 		if err != nil || len(bundle) == 0 {
 			return err
 		}
+		failpoint.At("send.claimed", m.ID)
 		results, hold := q.attempt(ctx, c, m, bundle)
 		if err := q.record(ctx, c, m.ID, bundle, results, hold); err != nil {
 			return err
 		}
+		failpoint.At("record.committed", m.ID)
 	}
 }
 
@@ -51,6 +54,7 @@ func (q *Queue) claimBundle(ctx context.Context, c *claim, first bool) (m *Messa
 			bundle, err = q.pick(m, c, first, paused != nil, now)
 			return err
 		})
+		failpoint.At("send.claiming", c.ref)
 		if err != nil || len(bundle) > 0 {
 			return err
 		}
@@ -135,6 +139,7 @@ func (q *Queue) attempt(ctx context.Context, c *claim, m *Message, bundle []*Rec
 		return sameResult(len(bundle), &SendError{Text: "the mail could not be prepared for sending", Temporary: true}), nil
 	}
 	defer body.Close()
+	failpoint.At("prepare.done", m.ID)
 	return q.Sender.Send(ctx, &Outgoing{Attempt: c.attempt, Message: m, From: m.MailFrom, Recipients: bundle, Body: body,
 		Size: body.Size(), BeforeDot: func(ctx context.Context) error { return q.beforeDot(ctx, c, m.ID, bundle) }}), nil
 }
@@ -144,6 +149,7 @@ func (q *Queue) prepared(ctx context.Context, m *Message, bundle []*Recipient) (
 	if err != nil {
 		return nil, err
 	}
+	failpoint.At("prepare.opened", m.ID)
 	if m.Origin == FromSystem || q.Prepare == nil {
 		return body, nil
 	}
@@ -175,6 +181,7 @@ func (q *Queue) beforeDot(ctx context.Context, c *claim, id ID, bundle []*Recipi
 			}
 			return nil
 		})
+		failpoint.At("send.dot_noting", id)
 		if err != nil || m.Origin == FromSystem {
 			return err
 		}
@@ -227,6 +234,7 @@ func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, resu
 		reports, err = q.answer(m, bundle, results, now)
 		return err
 	})
+	failpoint.At("record.applied", id)
 	if err != nil {
 		return err
 	}

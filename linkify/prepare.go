@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 	"github.com/sekisho-mail/sekisho/internal/message"
 )
 
@@ -61,6 +62,7 @@ func (l *Links) first(ctx context.Context, w io.Writer, msg *message.Message, m 
 		return err
 	}
 	files := filesOf(s)
+	failpoint.At("prepare.stored", m.ID)
 	if files, err = l.nameFiles(ctx, m.ID, s, files, digests); err != nil {
 		return err
 	}
@@ -73,7 +75,14 @@ func (l *Links) first(ctx context.Context, w io.Writer, msg *message.Message, m 
 	if n.body, err = l.render(w, msg, s, n, p); err != nil {
 		return err
 	}
-	return l.o.DB.Write(ctx, func(tx *db.Tx) error { return l.insert(tx, n, m, r, p) })
+	failpoint.At("prepare.rendered", m.ID)
+	err = l.o.DB.Write(ctx, func(tx *db.Tx) error {
+		err := l.insert(tx, n, m, r, p)
+		failpoint.At("prepare.fixing", m.ID)
+		return err
+	})
+	failpoint.At("prepare.fixed", m.ID)
+	return err
 }
 
 // again writes the mail as the first call fixed it.
@@ -174,6 +183,7 @@ func (l *Links) storeAll(ctx context.Context, mail string, s Splice, sweep time.
 	if err != nil {
 		return nil, err
 	}
+	failpoint.At("prepare.announced", mail)
 	for _, each := range rows {
 		if each.state == blobStored {
 			continue

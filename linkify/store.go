@@ -14,6 +14,7 @@ import (
 
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 )
 
 // objectPrefix is where our objects lie in the store.
@@ -100,6 +101,7 @@ func (l *Links) put(ctx context.Context, s stored, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("encrypt file of %s: %w", s.message, err)
 	}
+	failpoint.At("prepare.encrypted", s.message)
 	if err := l.o.Blobs.Adopt(ctx, s.object, path); err != nil {
 		os.Remove(path)
 		return fmt.Errorf("store file of %s: %w", s.message, err)

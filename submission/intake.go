@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/message"
 )
@@ -170,6 +171,7 @@ func (s *session) store(h *header, b *body, env *holdqueue.Envelope, strip []str
 		return "", err
 	}
 	env.Meta.EightBit = b.check.eightBit
+	failpoint.At("accept.received")
 	// Not the server's own context: a mail whose last octet is here is finished even while the server stops.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx()), s.w.srv.limits.Commit)
 	defer cancel()

@@ -18,6 +18,7 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/audit"
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/internal/seal"
@@ -77,7 +78,11 @@ func (h *house) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if h.db, err = db.Open(ctx, address); err != nil {
+	var o []db.Option
+	if failpoint.On {
+		o = append(o, db.WithClock(failpoint.Now))
+	}
+	if h.db, err = db.Open(ctx, address, o...); err != nil {
 		return err
 	}
 	if h.blobs, err = blob.OpenStore(ctx, h.config.Files.URL, h.config.DataDir); err != nil {

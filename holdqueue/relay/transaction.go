@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
@@ -142,6 +143,7 @@ func (t *transaction) transact(ctx context.Context, s *session, stop func() bool
 	if len(accepted) == 0 {
 		return keep
 	}
+	failpoint.At("send.recipients_named", t.out.Message.ID)
 	return t.data(ctx, s, accepted, stop)
 }
 
@@ -282,12 +284,14 @@ func (t *transaction) data(ctx context.Context, s *session, accepted []int, stop
 		// An answer to DATA itself leaves the connection usable; anything later does not.
 		return !d.began && err.Code != 0 && err.Code != 421
 	}
+	failpoint.At("send.body_written", t.out.Message.ID)
 	if err := t.out.BeforeDot(ctx); err != nil {
 		// Somebody else owns the mail now. The connection is dropped with the mail unfinished, which every
 		// server must forget (RFC 5321 section 3.3).
 		t.fail(accepted, broken("before the final dot", err))
 		return false
 	}
+	failpoint.At("send.dot_noted", t.out.Message.ID)
 	// From here the mail may be delivered whatever happens to us, so the answer is worth waiting for even
 	// when the service is being stopped.
 	if !stop() {
@@ -298,6 +302,7 @@ func (t *transaction) data(ctx context.Context, s *session, accepted []int, stop
 	defer release()
 	defer s.wire.abortWith(late)()
 	reply, err := d.dot()
+	failpoint.At("send.answered", t.out.Message.ID)
 	if err != nil {
 		t.fail(accepted, err)
 		return !err.Uncertain && err.Code != 421
@@ -384,6 +389,7 @@ func (d *delivery) dot() (reply string, _ *holdqueue.SendError) {
 	s := d.session
 	s.wire.begin(d.relay.options.Timeouts.Data, d.relay.options.Timeouts.Dot)
 	err := d.dots.Close()
+	failpoint.At("send.dot_written", d.out.Message.ID)
 	if err == nil {
 		s.wire.begin(d.relay.options.Timeouts.Dot, d.relay.options.Timeouts.Dot)
 		var code int

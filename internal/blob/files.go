@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 )
 
 // incoming holds unfinished files. No key can name it, because no segment begins with a dot.
@@ -83,9 +85,11 @@ func (f *files) place(tmp, key string) error {
 	if err := mkdirSynced(filepath.Dir(final)); err != nil {
 		return err
 	}
+	failpoint.At("blob.directory_made")
 	if err := os.Rename(tmp, final); err != nil {
 		return err
 	}
+	failpoint.At("blob.renamed")
 	if err := syncDir(filepath.Dir(final)); err != nil {
 		// The name may or may not be on the disk. Take it back, so that failure means absence.
 		os.Remove(final)
@@ -107,10 +111,12 @@ func (f *files) Adopt(ctx context.Context, key, local string) error {
 	if err != nil {
 		return fmt.Errorf("adopt blob %s: %w", key, err)
 	}
+	failpoint.At("blob.linked")
 	if err := f.place(tmp, key); err != nil {
 		os.Remove(tmp)
 		return fmt.Errorf("adopt blob %s: %w", key, err)
 	}
+	failpoint.At("blob.placed")
 	return removeAdopted(key, local)
 }
 

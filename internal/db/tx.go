@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 )
 
 // Tx is one transaction (on SQLite: one savepoint of a shared one). It is used by one goroutine and not
@@ -128,11 +130,15 @@ func (d *DB) writePostgreSQL(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	defer t.Rollback()
+	failpoint.At("db.begun")
 	tx := &Tx{ctx: ctx, db: d, q: plain{t}}
 	if err := errors.Join(fn(tx), tx.fail); err != nil {
 		return unjoin(err)
 	}
-	return t.Commit()
+	failpoint.At("db.applied")
+	err = t.Commit()
+	failpoint.At("db.committed")
+	return err
 }
 
 // Read runs fn on a snapshot that does not change under it. Keep it short: on SQLite a long reader keeps the

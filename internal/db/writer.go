@@ -10,6 +10,8 @@ import (
 	"time"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
+
+	"github.com/sekisho-mail/sekisho/internal/failpoint"
 )
 
 // maxBatch bounds how many writes share one commit, and so how long the first of them waits.
@@ -168,12 +170,14 @@ func (w *writer) run(batch []*job) {
 		failAll(batch, fmt.Errorf("begin: %w", err))
 		return
 	}
+	failpoint.At("db.begun")
 	kept := 0
 	for _, j := range batch {
 		if w.runOne(ctx, j) {
 			kept++
 		}
 	}
+	failpoint.At("db.applied")
 	end := `COMMIT`
 	if kept == 0 {
 		end = `ROLLBACK`
@@ -182,6 +186,7 @@ func (w *writer) run(batch []*job) {
 		w.exec(ctx, `ROLLBACK`, nil) // fails when SQLite has already rolled back, as on a full disk
 		failAll(batch, fmt.Errorf("commit: %w", err))
 	}
+	failpoint.At("db.committed")
 }
 
 // failAll gives err to every job that believed it had succeeded.
