@@ -17,7 +17,8 @@ func (p *page) findAccounts(own owned) {
 
 func (p *page) account(n *number, own hit) (string, Level) {
 	d := n.digits
-	if len(n.groups) > 2 || len(d) < 6 || len(d) > 8 {
+	boxes := len(n.groups) == len(d) // one box per digit
+	if len(n.groups) > 2 && !boxes || len(d) < 6 || len(d) > 8 {
 		return "", 0
 	}
 	switch own.kind {
@@ -27,6 +28,11 @@ func (p *page) account(n *number, own hit) (string, Level) {
 		}
 		return pad7(d), Medium
 	case kBank, kBranch:
+		if own.start >= n.end && len(d) == 7 { // 1234567(みずほ銀行 新宿支店 普通)
+			if h, ok := p.labelFrom(own.end, ahead(p.s, own.end, 30)); ok && (h.kind.supports() || h.kind == kAccount) {
+				return d, Medium
+			}
+		}
 		if bank, branch := p.branch(n.start); len(d) == 7 && bank && branch {
 			return d, Medium
 		}

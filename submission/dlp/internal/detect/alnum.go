@@ -21,59 +21,137 @@ func (p *page) findAlnum() {
 	}
 }
 
-// tryToken looks at the token that begins at i. The letters AB 1234567 may be
-// set apart from the digits.
+// tryToken looks at the token that begins at i. AB 1234567 may have spaces or
+// dashes between its parts, or between all of its characters.
 func (p *page) tryToken(i, j int) {
-	if j-i > 34 || i > 0 && strings.IndexByte("/=_%+@\\", p.s[i-1]) >= 0 {
+	if j-i > 34 || i > 0 && p.pathBefore(i) {
 		return
 	}
-	token, end := p.s[i:j], j
+	token := p.s[i:j]
 	switch {
-	case j-i == 2: // AB 1234567; words of two letters are many
-		if k := j + 1; k >= len(p.s) || !digit(p.s[k]) {
+	case j-i <= 2:
+		if !p.digitsFollow(j) {
 			return
 		}
-		p.tryIBAN(i)
-		token, end = p.spaced(i)
+		if j-i == 2 {
+			p.tryIBAN(i)
+		}
+		p.tryApart(i)
+		return
 	case digits(token) < 2:
 		return
 	case j-i == 4:
 		p.tryIBAN(i)
+	case shaped(token, "AA00000000"): // AB12345678 CD
+		p.tryApart(i)
 	}
 	switch {
 	case shaped(token, "AA0000000"):
-		p.addShaped("jp.passport", kPassport, token, i, end)
+		p.addShaped("jp.passport", kPassport, token, i, j)
 	case shaped(token, "AA00000000AA"):
-		p.addShaped("jp.residence_card", kResidence, token, i, end)
+		p.addShaped("jp.residence_card", kResidence, token, i, j)
 	case shaped(token, "AA000000A") && nino(token):
-		p.addShaped("uk.nino", kNINO, token, i, end)
+		p.addShaped("uk.nino", kNINO, token, i, j)
 	case j-i >= 15:
 		p.tryIBAN(i)
 	}
 }
 
-// spaced joins the rest of a token that is written with spaces or dashes.
-func (p *page) spaced(i int) (string, int) {
-	var b strings.Builder
-	end := i
-	for j := i; j < len(p.s) && b.Len() < 12; j++ {
-		c := p.s[j]
-		if alnum(c) {
-			b.WriteByte(c)
-			end = j + 1
-			if b.Len() >= 9 && (j+1 >= len(p.s) || !alnum(p.s[j+1])) && (j+2 >= len(p.s) || !alnum(p.s[j+2]) || b.Len() == 12) {
-				break
+// pathBefore says whether what stands before i makes it part of a path or code.
+func (p *page) pathBefore(i int) bool {
+	switch c := p.s[i-1]; c {
+	case '/':
+		return i > 1 && (letter(p.s[i-2]) && slashed(p.s[:i-1]) || p.s[i-2] == '/')
+	case '=', '_', '%', '+', '@', '\\':
+		return c != '=' || i > 1 && alnum(p.s[i-2]) && slashed(p.s[:i-1])
+	}
+	return false
+}
+
+// digitsFollow says whether at most one letter and then a digit follow j, a
+// separator before each: words of two letters are many, codes are few.
+func (p *page) digitsFollow(j int) bool {
+	for range 2 {
+		n := separator(p.s[j:])
+		j += n
+		if n == 0 || j >= len(p.s) {
+			return false
+		}
+		if digit(p.s[j]) {
+			return true
+		}
+		if !upper(p.s[j]) || j+1 < len(p.s) && alnum(p.s[j+1]) {
+			return false
+		}
+		j++
+	}
+	return false
+}
+
+func upper(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+// apartShapes are the forms that may be written apart, the longest first.
+var apartShapes = []struct {
+	shape, detector string
+	kind            kind
+}{
+	{"AA00000000AA", "jp.residence_card", kResidence},
+	{"AA000000A", "uk.nino", kNINO},
+	{"AA0000000", "jp.passport", kPassport},
+}
+
+// tryApart reads a form whose parts are set apart.
+func (p *page) tryApart(i int) {
+	for _, a := range apartShapes {
+		if token, end := p.apartToken(i, a.shape); end > 0 && (a.kind != kNINO || nino(token)) {
+			p.addShaped(a.detector, a.kind, token, i, end)
+			return
+		}
+	}
+}
+
+// apartToken matches shape at i with separators between its characters; end is 0
+// where it does not fit. Few separators stand between groups, many everywhere.
+func (p *page) apartToken(i int, shape string) (token string, end int) {
+	var b [12]byte
+	gaps := 0
+	at := i
+	for k := range len(shape) {
+		if k > 0 {
+			if n := separator(p.s[at:]); n > 0 {
+				gaps++
+				at += n
 			}
-			continue
 		}
-		if c != ' ' && c != '-' || j > end {
-			break
+		if at >= len(p.s) || shape[k] == 'A' && !upper(p.s[at]) || shape[k] == '0' && !digit(p.s[at]) {
+			return "", 0
+		}
+		b[k] = p.s[at]
+		at++
+	}
+	if at < len(p.s) && alnum(p.s[at]) || gaps > 5 && gaps != len(shape)-1 {
+		return "", 0
+	}
+	return string(b[:len(shape)]), at
+}
+
+// separator is the length of what people write between the parts of a code: a
+// space, a dash with or without spaces, a line end after the dash.
+func separator(s string) int {
+	n, dashes := 0, 0
+	for n < len(s) && n < 8 {
+		switch {
+		case s[n] == ' ':
+			n++
+		case s[n] == '-' && dashes == 0:
+			n, dashes = n+1, 1
+		case s[n] == '\n' && dashes > 0:
+			n++
+		default:
+			return n
 		}
 	}
-	if end < len(p.s) && alnum(p.s[end]) {
-		return "", end
-	}
-	return strings.ToUpper(b.String()), end
+	return n
 }
 
 // shaped compares a token with a shape of A (letter) and 0 (digit).

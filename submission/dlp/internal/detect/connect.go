@@ -16,6 +16,24 @@ var connectors = []string{
 // connects says whether gap holds nothing but connectors: punctuation, space, at
 // most two line ends, notes in brackets and the words above.
 func connects(gap string) bool {
+	if joins(gap) {
+		return true
+	}
+	// 年 金 証 書 の 番 号
+	return strings.Contains(gap, " ") && len(gap) < maxGap && strings.IndexFunc(gap, kanaOrIdeograph) >= 0 && joins(strings.ReplaceAll(gap, " ", ""))
+}
+
+func kanaOrIdeograph(r rune) bool { return r >= 0x3041 && r <= 0x30FF || ideograph(r) }
+
+func joins(gap string) bool {
+	bare := strings.TrimSpace(gap)
+	if strings.HasPrefix(bare, "(") {
+		bare = strings.TrimSpace(bare[note(bare):])
+	}
+	switch bare {
+	case "、", ",", ";":
+		return !strings.Contains(gap, "\n")
+	}
 	lines, topic := 0, false
 	for gap != "" {
 		r, n := utf8.DecodeRuneInString(gap)

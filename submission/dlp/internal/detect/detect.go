@@ -87,7 +87,9 @@ func New(o Options) (*Set, error) {
 	b := newDictionaryBuilder()
 	for k, list := range labelWords() {
 		for _, w := range words(list) {
-			b.add(w, entry{kind: k})
+			for _, v := range variants(k, w) {
+				b.add(v, entry{kind: k})
+			}
 		}
 	}
 	for _, w := range prefectures {
@@ -127,7 +129,7 @@ func (s *Set) Find(t Text) *Page {
 	folded := fold.Fold(t.Body)
 	p := &page{text: t, folded: folded, s: folded.S}
 	squeezed := folded.Squeeze()
-	p.hits = s.dictionary.search(squeezed)
+	p.hits = outermost(s.dictionary.search(squeezed))
 	for _, h := range p.hits {
 		p.present[h.kind] = true
 	}

@@ -84,6 +84,42 @@ func (d *dictionary) search(q *fold.Squeezed) []hit {
 	return hits
 }
 
+// outermost leaves out labels inside longer ones, which say something else:
+// 保険者番号 in 被保険者番号. Words that only support others stay.
+func outermost(hits []hit) []hit {
+	kept := make([]hit, 0, len(hits))
+	for i, h := range hits {
+		if !h.kind.names() || h.kind.supports() || !inside(hits, i) {
+			kept = append(kept, h)
+		}
+	}
+	return kept
+}
+
+// inside says whether a longer label covers hit i. Hits are in order of their
+// ends, longest first, and no label is longer than 100 bytes.
+func inside(hits []hit, i int) bool {
+	h := hits[i]
+	for j := i - 1; j >= 0 && hits[j].end > h.start; j-- {
+		// 会員カード before カードの番号: the word further left says which.
+		if o := hits[j]; o.kind.names() && !o.kind.supports() && o.kind != h.kind && o.start < h.start {
+			return true
+		}
+	}
+	for j := i + 1; j < len(hits) && hits[j].end <= h.end+maxLabel; j++ {
+		if o := hits[j]; o.kind.names() && o.kind != h.kind && o.start <= h.start && o.end > h.end {
+			return true
+		}
+	}
+	return false
+}
+
+// maxLabel is longer than any label in bytes.
+const maxLabel = 100
+
+// supports: a bank is named by the label 銀行口座番号, too.
+func (k kind) supports() bool { return k == kBank || k == kBranch || k == kDeposit }
+
 // wholeWord refuses Latin words inside longer ones: tel in hotel. Digits may
 // follow a label directly (TEL03-...), letters may not.
 func wholeWord(b []byte, start, end int) bool {

@@ -74,8 +74,21 @@ func (p *page) cellLabel(start, end int) kind {
 		return kNone
 	}
 	if note := strings.IndexAny(text, "(["); note > 0 {
-		end = start + strings.Index(p.s[start:end], text) + note
+		if k := p.labelIn(start, start+strings.Index(p.s[start:end], text)+note); k != kNone {
+			return k
+		}
+		if k := p.labelIn(start+strings.Index(p.s[start:end], text)+note, end); k != kNone && k != kOther {
+			return k // 本人確認書類(運転免許証)
+		}
+		return kNone
 	}
+	return p.labelIn(start, end)
+}
+
+// labelIn is what the words in start..end say: the longest label, when it is most
+// of them or, as in 勤務先TEL, their last.
+func (p *page) labelIn(start, end int) kind {
+	text := strings.TrimSpace(p.s[start:end])
 	var best hit
 	for i := p.endingBy(start); i < len(p.hits) && p.hits[i].end <= end; i++ {
 		h := p.hits[i]
@@ -86,7 +99,7 @@ func (p *page) cellLabel(start, end int) kind {
 			best = h
 		}
 	}
-	if best.kind != kNone && (best.end-best.start)*5 >= (end-start)*2 {
+	if best.kind != kNone && ((best.end-best.start)*5 >= (end-start)*2 || strings.Trim(p.s[best.end:end], " :*※)]】>") == "") {
 		return best.kind
 	}
 	if short, ok := shortHeads[text]; ok {

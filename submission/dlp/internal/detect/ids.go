@@ -2,6 +2,7 @@ package detect
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/fold"
 )
@@ -31,14 +32,80 @@ func (p *page) readNumbers() {
 func (p *page) readKanji() {
 	runs := p.folded.Kanji
 	for i := 0; i < len(runs); i++ {
-		run := runs[i]
-		for i+1 < len(runs) && strings.Trim(p.s[run.End:runs[i+1].Start], " -ー・") == "" && runs[i+1].Start-run.End <= 3 {
+		run := p.wholeKanji(runs[i])
+		for i+1 < len(runs) && runs[i+1].Start < run.End {
 			i++
-			run.End = runs[i].End
 		}
 		p.numbers = append(p.numbers, number{start: run.Start, end: run.End, whole: true, kanji: true,
 			digits: fold.KanjiDigits(p.s[run.Start:run.End]), groups: []group{{run.Start, run.End}}})
 	}
+}
+
+// wholeKanji extends a run of kanji digits over a space or dash to shorter runs on
+// both sides: 〇三 一二三四 五六七八.
+func (p *page) wholeKanji(run fold.Span) fold.Span {
+	for range maxGroups {
+		rest := p.s[run.End:]
+		next := rest[kanjiGap(rest):]
+		n := kanjiRun(next)
+		if len(next) == len(rest) || n == 0 {
+			break
+		}
+		run.End = len(p.s) - len(next) + n
+	}
+	for range maxGroups {
+		before := p.s[:run.Start]
+		trimmed := before[:len(before)-kanjiGapBefore(before)]
+		n := kanjiRunBefore(trimmed)
+		if len(trimmed) == len(before) || n == 0 {
+			break
+		}
+		run.Start = len(trimmed) - n
+	}
+	return run
+}
+
+// kanjiGap is the length of the one separator that begins s, kanjiGapBefore of
+// the one that ends it.
+func kanjiGap(s string) int {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 || !strings.ContainsRune(" -ー・‐―−–—の", r) {
+		return 0
+	}
+	return n
+}
+
+func kanjiGapBefore(s string) int {
+	r, n := utf8.DecodeLastRuneInString(s)
+	if n == 0 || !strings.ContainsRune(" -ー・‐―−–—の", r) {
+		return 0
+	}
+	return n
+}
+
+// kanjiRun is the length of the kanji digits that begin s.
+func kanjiRun(s string) int {
+	n := 0
+	for n < len(s) {
+		r, size := utf8.DecodeRuneInString(s[n:])
+		if fold.KanjiDigits(string(r)) == "" {
+			break
+		}
+		n += size
+	}
+	return n
+}
+
+func kanjiRunBefore(s string) int {
+	n := 0
+	for n < len(s) && n < 60 {
+		r, size := utf8.DecodeLastRuneInString(s[:len(s)-n])
+		if fold.KanjiDigits(string(r)) == "" {
+			break
+		}
+		n += size
+	}
+	return n
 }
 
 // uncounted cuts a chain at groups that a counter follows: years, prices, sizes.

@@ -48,7 +48,7 @@ func labelWords() map[kind]string {
 			個人no,個人no.,マイナンバーno,kojin bango,kojinbango,kojin_bango`,
 		kCorporate: `法人番号,会社法人等番号,corporate number,houjin bangou,法人no,法人no.`,
 		kLicence: `運転免許証,運転免許,免許証,免許証番号,免許番号,運転免許証番号,運転免許番号,免許証no,免許証no.,免許no,運転経歴証明書,運転経歴証明書番号,
-			driver's license,drivers license,driver license,driving licence,driving license,driver's licence,license no,licence no,dl number,免許証の番号`,
+			driver's license,drivers license,driver license,driving licence,driving license,driver's licence,dl no,driver's license number,drivers license number,driver license number,driver's licence number,driving licence number,driver's license no,drivers license no,運転免許証第,免許証第,license no,licence no,dl number,免許証の番号`,
 		kPassport: `パスポート,パスポート番号,パスポートナンバー,パスポートno,パスポートno.,旅券,旅券番号,旅券ナンバー,旅券no,passport,passport number,passport no,passport no.`,
 		kResidence: `在留カード,在留カード番号,在留番号,在留カードno,在留カードno.,特別永住者証明書,特別永住者証明書番号,外国人登録証明書番号,外国人登録証,
 			residence card,residence card number,residence card no,zairyu card,resident card number`,
@@ -57,7 +57,7 @@ func labelWords() map[kind]string {
 			保険証の記号番号,被保険者記号番号,被保険者証記号番号,被保険者証記号・番号,被保険者証,被保険者証の記号番号,被保険者証の記号・番号,被保険者証等記号・番号,保険証の記号・番号,保険証記号・番号,被保険者等記号・番号,資格確認書,資格情報のお知らせ,国民健康保険,後期高齢者医療,介護保険,介護保険被保険者番号,被保険者整理番号,
 			健康保険被保険者整理番号,社会保険番号,組合員証,組合員証番号,health insurance,health insurance number,health insurance no,insurance card number,insured number`,
 		kPension: `基礎年金番号,年金番号,基礎年金,年金手帳,年金手帳番号,厚生年金番号,国民年金番号,年金証書,基礎年金no,pension number,basic pension number,pension no`,
-		kEmployment: `雇用保険,雇用保険番号,雇用保険被保険者番号,雇用保険被保険者証,雇用保険被保険者証番号,雇用保険被保険者no,雇用保険no,雇用保険no.,
+		kEmployment: `雇用保険の被保険者番号,被保険者番号(雇用保険),雇用保険被保険者,雇用被保険者番号,雇保番号,雇保被保険者番号,雇用保険加入者番号,雇用保険,雇用保険番号,雇用保険被保険者番号,雇用保険被保険者証,雇用保険被保険者証番号,雇用保険被保険者no,雇用保険no,雇用保険no.,
 			employment insurance,employment insurance number,unemployment insurance number`,
 		kResident: `住民票コード,住民票番号,住民コード,住民票code,住基コード,住基番号,住基ネット,resident code,resident record code,juminhyo code`,
 		kAccount: `口座番号,貯金口座,普通貯金口座,銀行口座,銀行口座番号,総合口座,総合口座番号,普通預金口座,普通口座,普通預金,当座預金,当座預金口座,当座口座,貯蓄預金,貯蓄口座,預金口座,預金口座番号,
@@ -72,7 +72,7 @@ func labelWords() map[kind]string {
 			debit card,debit card number,visa card,card,cards,cc,cc#,mastercard number,カード,pan,primary account number`,
 		kCardHint: `visa,mastercard,master card,マスターカード,jcb,american express,amex,アメックス,ダイナース,diners,discover card,銀聯,unionpay,セキュリティコード,cvv,cvc,cvv2,
 			カード名義,カード有効期限,valid thru,good thru,expiration date,exp date,expiry date,cardholder,card holder,名義人,有効期限,イシュア`,
-		kPhone: `電話,電話番号,tel,tel.,携帯,携帯電話,携帯番号,携帯電話番号,固定電話,自宅電話,自宅電話番号,勤務先電話,勤務先電話番号,連絡先,緊急連絡先,連絡先電話番号,直通,代表,fax,fax.,
+		kPhone: `t e l,f a x,t.e.l.,t/f,tel/fax,tel&fax,日中連絡先,連絡先電話,自宅tel,勤務先tel,会社電話,携帯tel,電話,電話番号,tel,tel.,携帯,携帯電話,携帯番号,携帯電話番号,固定電話,自宅電話,自宅電話番号,勤務先電話,勤務先電話番号,連絡先,緊急連絡先,連絡先電話番号,直通,代表,fax,fax.,
 			ファックス,ファクス,ファックス番号,fax番号,フリーダイヤル,フリーコール,phone,phone number,phone no,telephone,mobile,mobile phone,cell,cell phone,cellphone,contact number,ph.,
 			スマホ,スマートフォン,ケータイ,お電話,お電話番号,ご連絡先,℡,☎,📞,📱,電話no,tel番号,tel no,携帯no,日中の連絡先`,
 		kAddress: `住所,ご住所,現住所,自宅住所,自宅,所在地,本籍,本籍地,居所,居住地,送付先,送り先,お届け先,届け先,届出先,配送先,配達先,勤務先住所,連絡先住所,郵便番号,address,home address,
@@ -113,6 +113,28 @@ const otherWords = `受付番号,受付no,送り状,伝票,宅配便,追跡,会�
 	request id,message id,message-id,meeting id,conference id,webinar id,access code,dial-in,participant code,po number,po no,purchase order,shipment,shipment number,policy number,claim number,quote number,
 	timestamp,time stamp,datetime,created at,updated at,date,build,version,revision,commit,uuid,guid,checksum,md5,sha1,sha256,imei,iccid,mac address,ip address,postcode,zip,zip code,
 	amount,total,price,balance,quantity,vin,doi,patent,pmid,id`
+
+// variants are the ways to write a label that ends in 番号 or no: 免許証番号 is also
+// 免許証の番号, 免許証ナンバー, 免許証No. and 免許証NO.
+func variants(k kind, w string) []string {
+	out := []string{w}
+	if strings.HasSuffix(w, " no") || strings.HasSuffix(w, "#") && len(w) > 2 {
+		out = append(out, w+".")
+	}
+	stem, ok := strings.CutSuffix(w, "番号")
+	for _, end := range []string{"カード", "証", "証明書", "手帳", "証書"} {
+		if strings.HasSuffix(w, end) && k != kOther && k != kCard {
+			stem, ok = w, true
+		}
+	}
+	if !ok || k == kOther || !k.names() || stem == "" || k == kMyNumber && stem == "個人" {
+		return out
+	}
+	for _, end := range []string{"番号", "の番号", "ナンバー", "no", "no.", "№", "#", "コード"} {
+		out = append(out, stem+end)
+	}
+	return out
+}
 
 // words splits one list.
 func words(list string) []string {

@@ -134,6 +134,9 @@ func wrapped(s string, a int, gap string) byte {
 		return '|' // one group to a line, as in a narrow cell
 	}
 	line := s[strings.LastIndexByte(s[:a], '\n')+1 : a]
+	if b := a + len(gap); len(line) == 1 && (b+1 == len(s) || s[b+1] == '\n') {
+		return '|' // one digit to a line: written downwards
+	}
 	if columns(line) >= 60 {
 		return 'n'
 	}
@@ -272,6 +275,9 @@ func tied(s string, i int) bool {
 	if s[i] == '/' && digit(s[i-1]) {
 		return false // two numbers side by side
 	}
+	if s[i] == '/' && letter(s[i-1]) {
+		return slashed(s[:i]) // TEL/03-1234-5678, but not path/of/1234
+	}
 	if !alnum(s[i-1]) {
 		return s[i-1] == '/' || s[i-1] == '=' || s[i-1] == '&'
 	}
@@ -280,6 +286,16 @@ func tied(s string, i int) bool {
 		return digit(s[i-1])
 	}
 	return true
+}
+
+// slashed says whether the word that ends s is part of a path: a slash, dot or
+// equals sign stands before it.
+func slashed(s string) bool {
+	i := len(s)
+	for i > 0 && (alnum(s[i-1]) || s[i-1] == '-' || s[i-1] == '_') {
+		i--
+	}
+	return i > 0 && strings.IndexByte("/.=?&@~\\", s[i-1]) >= 0
 }
 
 // labelled says whether letters directly before a number are a usual label.

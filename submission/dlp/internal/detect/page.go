@@ -43,6 +43,9 @@ func (p *page) ownLabel(start, end int) hit {
 		if h.kind == kInsured && p.close(kEmployment, h.start, 10) {
 			h.kind = kEmployment // 雇用保険の被保険者番号
 		}
+		if h.kind == kInsured && p.present[kPension] && p.close(kPension, h.start, 4) {
+			h.kind = kPension
+		}
 		return h
 	}
 	if c != nil {
@@ -57,6 +60,9 @@ func (p *page) ownLabel(start, end int) hit {
 		if h, ok := p.labelAfter(end); ok {
 			return h
 		}
+	}
+	if h, ok := p.announced(start, end, floor); ok {
+		return h
 	}
 	return hit{}
 }
@@ -95,23 +101,6 @@ func (p *page) hints(at int) bool {
 	return false
 }
 
-// labelAfter reads 1234-5678-9018（個人番号）.
-func (p *page) labelAfter(end int) (hit, bool) {
-	rest := p.s[end:min(len(p.s), end+40)]
-	trimmed := strings.TrimLeft(rest, " ")
-	if !strings.HasPrefix(trimmed, "(") && !strings.HasPrefix(trimmed, "[") && !strings.HasPrefix(trimmed, "←") && !strings.HasPrefix(trimmed, "<-") {
-		return hit{}, false
-	}
-	at := end + len(rest) - len(strings.TrimLeft(trimmed, "([←<- "))
-	var best hit
-	for i := p.endingBy(at + 1); i < len(p.hits) && p.hits[i].start <= at; i++ {
-		if h := p.hits[i]; h.start == at && h.kind.names() {
-			best = h
-		}
-	}
-	return best, best.kind != kNone
-}
-
 // endingBy is the number of hits that end at or before at.
 func (p *page) endingBy(at int) int {
 	return sort.Search(len(p.hits), func(i int) bool { return p.hits[i].end > at })
@@ -136,6 +125,7 @@ func (p *page) near(k kind, start, end int) bool {
 		return false
 	}
 	c := p.cellAt(start)
+	value := plainValue(p.s[start:end])
 	for i := p.endingBy(start) - 1; i >= 0 && start-p.hits[i].end <= proximity*utf8.UTFMax; i-- {
 		h := p.hits[i]
 		if !h.kind.names() && h.kind != k || c != nil && !p.related(c, h) {
@@ -145,7 +135,7 @@ func (p *page) near(k kind, start, end int) bool {
 		if h.kind == k {
 			return utf8.RuneCountInString(gap) <= proximity
 		}
-		if !strings.ContainsAny(gap, "0123456789") && !p.within(h, k) {
+		if h.kind.takes(value) && !strings.ContainsAny(gap, "0123456789") && !p.within(h, k) {
 			return false
 		}
 	}

@@ -7,11 +7,11 @@ import (
 // findPhones reports Japanese phone numbers by the number plan (総務省).
 func (p *page) findPhones(own owned) {
 	for i, n := range p.numbers {
-		if n.kanji || n.sep == 'n' {
+		if n.sep == 'n' {
 			continue
 		}
 		d, sure := p.phone(&n, p.owners[i])
-		if d == "" || own.phone(d) || p.silent(n.start) {
+		if d == "" || n.kanji && !sure || own.phone(d) || p.silent(n.start) {
 			continue
 		}
 		start := n.start
@@ -35,6 +35,12 @@ func (p *page) phone(n *number, label hit) (string, bool) {
 	}
 	d := n.digits
 	named := label.kind == kPhone
+	if n.kanji {
+		return d, named && national(d) && !trivialPhone(d)
+	}
+	if named && n.groups[0].size() == 1 && len(n.groups) == len(d) && national(d) {
+		return d, !trivialPhone(d) // one box per digit
+	}
 	if strings.HasSuffix(p.s[:n.start], "+") || named && strings.HasPrefix(d, "0081") {
 		return international(d), true
 	}

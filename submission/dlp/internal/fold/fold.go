@@ -186,7 +186,7 @@ func (f *folder) foldOther(r rune, n int) {
 		f.write(asciiOf[r-0xFEE0], n)
 		return
 	}
-	if dash(r) && f.betweenDigits(n) {
+	if dash(r) && (f.betweenDigits(n) || r != '・' && f.betweenCode(n)) {
 		f.write("-", n)
 		return
 	}
@@ -215,7 +215,7 @@ func (f *folder) foldSegment() {
 	if strings.ContainsAny(folded, "0123456789") && !strings.ContainsAny(segment, "0123456789") {
 		folded = segment // ㏠ is "day one", not a digit of a number
 	}
-	if dashes(folded) && f.betweenDigits(end) {
+	if dashes(folded) && (f.betweenDigits(end) || folded != "・" && f.betweenCode(end)) {
 		folded = "-"
 	}
 	f.write(folded, end)
@@ -259,3 +259,42 @@ func (f *folder) betweenDigits(n int) bool {
 	}
 	return false
 }
+
+// betweenCode says whether the dash at i joins the parts of a number or code:
+// Latin letters and digits on both sides, a digit on one of them at least, with
+// at most two spaces between (０３　ー　１２３４, TK‐1234567).
+func (f *folder) betweenCode(n int) bool {
+	out := f.out.String()
+	trimmed := strings.TrimRight(out[max(0, len(out)-3):], " ")
+	if trimmed == "" {
+		return false
+	}
+	before := trimmed[len(trimmed)-1]
+	after, spaces := rune(0), 0
+	for rest := f.src[f.i+n:]; rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
+		rest = rest[size:]
+		if invisible(r) {
+			continue
+		}
+		if r == ' ' || r == '\u3000' || r == '\u00a0' {
+			if spaces++; spaces > 2 {
+				return false
+			}
+			continue
+		}
+		after = r
+		break
+	}
+	if after >= 0xFF01 && after <= 0xFF5E {
+		after -= 0xFEE0
+	}
+	digitBefore, digitAfter := before >= '0' && before <= '9', after >= '0' && after <= '9'
+	spaced := spaces > 0 || len(trimmed) < len(out[max(0, len(out)-3):])
+	if spaced {
+		return digitBefore && digitAfter
+	}
+	return (digitBefore || digitAfter) && (digitBefore || upperLetter(rune(before))) && (digitAfter || upperLetter(after))
+}
+
+func upperLetter(r rune) bool { return r >= 'A' && r <= 'Z' }
