@@ -156,7 +156,7 @@ func (h *house) Send(ctx context.Context, out *holdqueue.Outgoing) []holdqueue.R
 	if h.refuse != "" && out.Recipients[0].Address == h.refuse {
 		return fail(&holdqueue.SendError{Code: 550, Text: "no such mailbox"})
 	}
-	if err := out.BeforeDot(ctx); err != nil {
+	if err := out.BeforeDot(ctx, out.Recipients); err != nil {
 		return fail(&holdqueue.SendError{Text: err.Error(), Temporary: true})
 	}
 	for _, r := range out.Recipients {

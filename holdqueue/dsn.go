@@ -25,7 +25,7 @@ type StatusReport struct {
 	Message *Message
 	Action  string // reportFailed, reportDelayed, reportRelayed
 	Lines   []StatusLine
-	Until   time.Time // of reportDelayed: when we give up; zero leaves it out
+	Until   time.Time // when we give up, or gave up; only reportDelayed says it
 	Header  []byte    // header block of the mail as accepted; nil when it is gone
 }
 

@@ -55,7 +55,7 @@ type Sender interface {
 	Send(ctx context.Context, out *Outgoing) []Result
 }
 
-// Outgoing is one transaction with the next hop.
+// Outgoing is one mail on its way to some of its recipients, over as many transactions as that takes.
 type Outgoing struct {
 	Attempt    string
 	Message    *Message
@@ -63,9 +63,12 @@ type Outgoing struct {
 	Recipients []*Recipient
 	Body       io.ReaderAt
 	Size       int64
-	// BeforeDot is called when all the body is written and only the final dot is not. When it fails, another
-	// worker owns the mail: the connection is dropped without the dot.
-	BeforeDot func(ctx context.Context) error
+	// BeforeDot is called when all the body is written for these recipients and only the final dot is not. When it
+	// fails, another worker owns the mail: the connection is dropped without the dot.
+	BeforeDot func(ctx context.Context, to []*Recipient) error
+	// Answered may be called, from any goroutine, as soon as a transaction of several is over, with its results: what
+	// is written down by then is not in doubt when the process dies during the others. Send returns them once more.
+	Answered func(to []*Recipient, results []Result)
 }
 
 // Result is what the next hop said about one recipient.
@@ -75,6 +78,9 @@ type Result struct {
 	// DSNPassed says that the next hop took over the duty to report success (RFC 3461).
 	DSNPassed bool
 	Err       *SendError
+	// Postponed says that nothing was tried, because we send no more to this next hop at present: the recipient is due
+	// again after this time, and the attempt does not count. Zero otherwise.
+	Postponed time.Duration
 }
 
 // SendError is a delivery that did not succeed.
@@ -95,6 +101,9 @@ func (e *SendError) Error() string {
 	}
 	return fmt.Sprintf("%d %s %s", e.Code, e.Enhanced, e.Text)
 }
+
+// GiveUp is how long a mail is tried, counted from its first attempt after release (RFC 5321 section 4.5.4.1).
+const GiveUp = 5 * 24 * time.Hour
 
 // Retry says when to try again a delivery first tried at first and tried so many times; the zero time gives up.
 type Retry func(first, now time.Time, tries int) time.Time

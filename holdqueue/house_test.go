@@ -99,7 +99,7 @@ func (h *house) Send(ctx context.Context, out *Outgoing) []Result {
 			return res
 		}
 	}
-	if err := out.BeforeDot(ctx); err != nil {
+	if err := out.BeforeDot(ctx, out.Recipients); err != nil {
 		return sameResult(len(out.Recipients), &SendError{Text: err.Error(), Temporary: true})
 	}
 	d := delivery{id: out.Message.ID, body: string(body)}

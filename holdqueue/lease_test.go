@@ -12,7 +12,7 @@ func TestOwnWorkIsNotTakenOver(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		dot, answer := make(chan struct{}, 9), make(chan struct{})
 		h.answer = func(out *Outgoing) []Result {
-			must(t, out.BeforeDot(t.Context()))
+			must(t, out.BeforeDot(t.Context(), out.Recipients))
 			dot <- struct{}{}
 			<-answer
 			return []Result{{Reply: "250 2.0.0 queued as 4XYZ"}}

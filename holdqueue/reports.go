@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
@@ -36,6 +37,14 @@ func (r report) wanted() bool {
 		return notify == "" || strings.Contains(notify, "DELAY")
 	}
 	return notify == "" || strings.Contains(notify, "FAILURE")
+}
+
+// soonest keeps a promise for all recipients of a report: the first of them that is given up.
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // maxReportHeader bounds the header block a report repeats.
@@ -80,6 +89,7 @@ func (q *Queue) postReports(tx *db.Tx, m *Message, reports []report, header []by
 			Message: m, Action: action, Header: header}
 		for _, r := range reports {
 			if r.action == action && r.wanted() {
+				s.Until = soonest(s.Until, r.recipient.FirstTryAt.Add(GiveUp))
 				s.Lines = append(s.Lines, StatusLine{Recipient: r.recipient, Result: r.result})
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
@@ -29,8 +30,7 @@ func (q *Queue) send(ctx context.Context, c *claim) error {
 			return err
 		}
 		failpoint.At("send.claimed", m.ID)
-		results, hold := q.attempt(ctx, c, m, bundle)
-		if err := q.record(ctx, c, m.ID, bundle, results, hold); err != nil {
+		if err := q.attempt(ctx, c, m, bundle); err != nil {
 			return err
 		}
 		failpoint.At("record.committed", m.ID)
@@ -128,20 +128,65 @@ func (q *Queue) notBefore(m *Message, now time.Time) time.Time {
 	return next
 }
 
-// attempt prepares the bytes and hands them over. hold is set when a person has to decide instead.
-func (q *Queue) attempt(ctx context.Context, c *claim, m *Message, bundle []*Recipient) (results []Result, hold error) {
+// attempt prepares the bytes, hands them over and records what became of them.
+func (q *Queue) attempt(ctx context.Context, c *claim, m *Message, bundle []*Recipient) error {
 	body, err := q.prepared(ctx, m, bundle)
 	if errors.Is(err, ErrMustHold) {
-		return nil, err
+		return q.record(ctx, c, m.ID, bundle, nil, err)
 	}
 	if err != nil {
 		q.o.Log.Error("mail not prepared; it is tried again", "message", m.ID, "error", err)
-		return sameResult(len(bundle), &SendError{Text: "the mail could not be prepared for sending", Temporary: true}), nil
+		failed := sameResult(len(bundle), &SendError{Text: "the mail could not be prepared for sending", Temporary: true})
+		return q.record(ctx, c, m.ID, bundle, failed, nil)
 	}
 	defer body.Close()
 	failpoint.At("prepare.done", m.ID)
-	return q.Sender.Send(ctx, &Outgoing{Attempt: c.attempt, Message: m, From: m.MailFrom, Recipients: bundle, Body: body,
-		Size: body.Size(), BeforeDot: func(ctx context.Context) error { return q.beforeDot(ctx, c, m.ID, bundle) }}), nil
+	var known outcomes
+	results := q.Sender.Send(ctx, &Outgoing{Attempt: c.attempt, Message: m, From: m.MailFrom, Recipients: bundle, Body: body, Size: body.Size(),
+		BeforeDot: func(ctx context.Context, to []*Recipient) error { return q.beforeDot(ctx, c, m.ID, to) },
+		Answered: func(to []*Recipient, results []Result) {
+			known.note(to, q.record(ctx, c, m.ID, to, results, nil))
+		}})
+	if len(results) != len(bundle) {
+		return fmt.Errorf("send: %d results for %d recipients", len(results), len(bundle))
+	}
+	rest, results := known.without(bundle, results)
+	if known.err != nil || len(rest) == 0 {
+		return known.err
+	}
+	return q.record(ctx, c, m.ID, rest, results, nil)
+}
+
+// outcomes are the recipients of an attempt whose results are recorded before the attempt is over.
+type outcomes struct {
+	mu       sync.Mutex
+	recorded []ID
+	err      error
+}
+
+func (o *outcomes) note(to []*Recipient, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err != nil {
+		o.err = err // the claim is lost, or the service is being stopped: nothing more can be recorded
+		return
+	}
+	for _, r := range to {
+		o.recorded = append(o.recorded, r.ID)
+	}
+}
+
+// without gives the recipients that are not recorded yet, with their results.
+func (o *outcomes) without(bundle []*Recipient, results []Result) (rest []*Recipient, of []Result) {
+	if len(o.recorded) == 0 {
+		return bundle, results
+	}
+	for i, r := range bundle {
+		if !slices.Contains(o.recorded, r.ID) {
+			rest, of = append(rest, r), append(of, results[i])
+		}
+	}
+	return rest, of
 }
 
 func (q *Queue) prepared(ctx context.Context, m *Message, bundle []*Recipient) (Body, error) {
@@ -165,15 +210,16 @@ func sameResult(n int, err *SendError) []Result {
 	return slices.Repeat([]Result{{Err: err}}, n)
 }
 
-// beforeDot commits that the mail may be delivered from now on, unless somebody else has it.
-func (q *Queue) beforeDot(ctx context.Context, c *claim, id ID, bundle []*Recipient) error {
+// beforeDot commits that the mail may be delivered to these recipients from now on, unless somebody else has it. Those
+// whose transaction is still to come are not in doubt when the process dies now.
+func (q *Queue) beforeDot(ctx context.Context, c *claim, id ID, to []*Recipient) error {
 	return q.o.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := q.owns(tx, c); err != nil {
 			return err
 		}
 		var leaving []*Recipient
 		m, err := q.update(tx, id, System, func(m *Message, now time.Time) error {
-			leaving = m.among(bundle)
+			leaving = m.among(to)
 			for _, r := range leaving {
 				if err := r.DotSent(c.attempt, now); err != nil {
 					return err
@@ -202,9 +248,6 @@ func (m *Message) among(others []*Recipient) (mine []*Recipient) {
 // record writes what became of the attempt. It tries as long as the mail is ours, because an answer that is
 // forgotten is a mail sent twice.
 func (q *Queue) record(ctx context.Context, c *claim, id ID, bundle []*Recipient, results []Result, hold error) error {
-	if hold == nil && len(results) != len(bundle) {
-		return fmt.Errorf("send: %d results for %d recipients", len(results), len(bundle))
-	}
 	header := q.headerForReports(ctx, id, bundle, results)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		// Not ctx: what is known of an attempt that was broken off is known all the same.
@@ -248,6 +291,12 @@ func (q *Queue) answer(m *Message, bundle []*Recipient, results []Result, now ti
 		r := m.recipient(b.ID)
 		if r == nil {
 			return nil, fmt.Errorf("recipient %s: %w", b.ID, db.ErrNotFound)
+		}
+		if wait := results[i].Postponed; wait > 0 {
+			if err := r.Postpone(now.Add(wait), now); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if err := r.Answered(results[i], q.Retry(r.FirstTryAt, now, r.Tries), now); err != nil {
 			return nil, err

@@ -262,6 +262,20 @@ func (r *Recipient) Answered(res Result, next, at time.Time) error {
 	return nil
 }
 
+// Postpone puts back a recipient that was claimed and not tried: sending > delayed or deferred, as it came.
+func (r *Recipient) Postpone(until, at time.Time) error {
+	if r.State != Sending || !r.DotSentAt.IsZero() {
+		return r.wrong("postpone")
+	}
+	r.Attempt = ""
+	if r.Tries--; r.Tries <= 0 {
+		r.State, r.ReleaseAt, r.FirstTryAt, r.Tries = Delayed, until, time.Time{}, 0
+		return nil
+	}
+	r.State, r.NextTryAt = Deferred, until
+	return nil
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -35,6 +35,8 @@ func TestTransitions(t *testing.T) {
 		"take over":        {func(r *Recipient) error { return r.TakeOver(t0) }, map[State]State{Sending: Deferred}},
 		"hold again":       {func(r *Recipient) error { return r.HoldAgain(Decision{}, t0) }, map[State]State{Sending: Held}},
 		"dot sent":         {func(r *Recipient) error { return r.DotSent("", t0) }, map[State]State{Sending: Sending}},
+		"postpone":         {func(r *Recipient) error { r.Tries = 2; return r.Postpone(at(1), t0) }, map[State]State{Sending: Deferred}},
+		"postpone first":   {func(r *Recipient) error { r.Tries = 1; return r.Postpone(at(1), t0) }, map[State]State{Sending: Delayed}},
 		"answered ok":      {func(r *Recipient) error { return r.Answered(ok, t0, t0) }, map[State]State{Sending: Sent}},
 		"answered later":   {func(r *Recipient) error { return r.Answered(later, at(1), t0) }, map[State]State{Sending: Deferred}},
 		"answered too old": {func(r *Recipient) error { return r.Answered(later, time.Time{}, t0) }, map[State]State{Sending: Failed}},

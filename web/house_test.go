@@ -322,7 +322,7 @@ func (h *house) postLetter(tx *db.Tx, l linkify.Letter) error {
 func (h *house) Send(ctx context.Context, out *holdqueue.Outgoing) []holdqueue.Result {
 	body, err := io.ReadAll(io.NewSectionReader(out.Body, 0, out.Size))
 	if err == nil {
-		err = out.BeforeDot(ctx)
+		err = out.BeforeDot(ctx, out.Recipients)
 	}
 	if err != nil {
 		return slices.Repeat([]holdqueue.Result{{Err: &holdqueue.SendError{Text: err.Error(), Temporary: true}}}, len(out.Recipients))

@@ -129,7 +129,7 @@ func (h *openedHouse) Send(ctx context.Context, out *holdqueue.Outgoing) []holdq
 	results := make([]holdqueue.Result, len(out.Recipients))
 	raw, err := io.ReadAll(io.NewSectionReader(out.Body, 0, out.Size))
 	if err == nil {
-		err = out.BeforeDot(ctx)
+		err = out.BeforeDot(ctx, out.Recipients)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

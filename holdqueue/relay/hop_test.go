@@ -246,7 +246,7 @@ func outgoing(raw string, to ...string) *holdqueue.Outgoing {
 	out := &holdqueue.Outgoing{
 		Attempt: "attempt", Message: &holdqueue.Message{ID: "message"}, From: "alice@corp.example",
 		Body: strings.NewReader(raw), Size: int64(len(raw)),
-		BeforeDot: func(context.Context) error { return nil },
+		BeforeDot: func(context.Context, []*holdqueue.Recipient) error { return nil },
 	}
 	for _, address := range to {
 		out.Recipients = append(out.Recipients, &holdqueue.Recipient{ID: address, Address: mailaddr.Address(address)})

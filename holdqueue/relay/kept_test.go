@@ -3,10 +3,13 @@ package relay
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sekisho-mail/sekisho/holdqueue"
 )
 
 func TestConnectionIsKeptForTheNextMail(t *testing.T) {
@@ -111,11 +114,23 @@ func TestManyRecipientsTravelInSeveralTransactions(t *testing.T) {
 	}
 	h := newHop(t, &hop{offers: everything})
 	out := outgoing(plainMail, to...)
-	dots := 0
-	out.BeforeDot = func(context.Context) error { dots++; return nil }
+	var told []string
+	out.BeforeDot = func(_ context.Context, to []*holdqueue.Recipient) error {
+		told = append(told, fmt.Sprint("dot ", len(to), " ", to[0].ID))
+		return nil
+	}
+	out.Answered = func(to []*holdqueue.Recipient, results []holdqueue.Result) {
+		told = append(told, fmt.Sprint("answered ", len(to), " ", to[0].ID, " ", outcome(results[0])))
+	}
 	wantSent(t, relayTo(t, h).Send(t.Context(), out))
-	if _, mails, _, conns := h.seen(); len(mails) != 3 || dots != 3 || conns != 1 {
-		t.Errorf("%d mails, %d dots, %d connections", len(mails), dots, conns)
+	if _, mails, _, conns := h.seen(); len(mails) != 3 || conns != 1 {
+		t.Errorf("%d mails, %d connections", len(mails), conns)
+	}
+	// The last outcome is what Send returns.
+	want := []string{"dot 100 r0@x.example", "answered 100 r0@x.example sent", "dot 100 r100@x.example", "answered 100 r100@x.example sent",
+		"dot 50 r200@x.example"}
+	if !slices.Equal(told, want) {
+		t.Errorf("%q", told)
 	}
 }
 

@@ -110,7 +110,7 @@ func TestRefusedDotIsNeverWritten(t *testing.T) {
 	h := newHop(t, &hop{offers: everything})
 	out := outgoing(plainMail, "a@x.example", "b@x.example")
 	called := 0
-	out.BeforeDot = func(context.Context) error { called++; return errors.New("taken over") }
+	out.BeforeDot = func(context.Context, []*holdqueue.Recipient) error { called++; return errors.New("taken over") }
 	results := relayTo(t, h).Send(t.Context(), out)
 	for _, r := range results {
 		if outcome(r) != "temporary 0 4.4.2" {
@@ -142,7 +142,7 @@ func TestRefusedDotIsNeverWritten(t *testing.T) {
 func TestWholeBodyIsOutBeforeTheDotIsAsked(t *testing.T) {
 	h := newHop(t, &hop{offers: everything})
 	out := outgoing(plainMail, "a@x.example")
-	out.BeforeDot = func(context.Context) error {
+	out.BeforeDot = func(context.Context, []*holdqueue.Recipient) error {
 		if _, mails, _, _ := h.seen(); len(mails) > 0 {
 			t.Error("the mail had ended already")
 		}
@@ -154,7 +154,7 @@ func TestWholeBodyIsOutBeforeTheDotIsAsked(t *testing.T) {
 func TestDotIsNotAskedForWhenNobodyIsAccepted(t *testing.T) {
 	h := newHop(t, &hop{offers: everything, say: on("RCPT", "550 5.1.1 no")})
 	out := outgoing(plainMail, "a@x.example")
-	out.BeforeDot = func(context.Context) error { t.Error("asked"); return nil }
+	out.BeforeDot = func(context.Context, []*holdqueue.Recipient) error { t.Error("asked"); return nil }
 	relayTo(t, h).Send(t.Context(), out)
 	if data := h.told("DATA"); len(data) != 0 {
 		t.Error("DATA without recipients")
@@ -235,7 +235,7 @@ func TestUnreadableMailIsTriedAgain(t *testing.T) {
 	h := newHop(t, &hop{offers: everything})
 	out := outgoing(plainMail, "a@x.example")
 	out.Body, out.Size = failingBody{after: 100}, 1<<20
-	out.BeforeDot = func(context.Context) error { t.Error("asked for the dot"); return nil }
+	out.BeforeDot = func(context.Context, []*holdqueue.Recipient) error { t.Error("asked for the dot"); return nil }
 	if got := outcome(relayTo(t, h).Send(t.Context(), out)[0]); got != "temporary 0 4.4.2" {
 		t.Error(got)
 	}

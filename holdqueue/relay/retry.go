@@ -1,9 +1,10 @@
 package relay
 
-import "time"
+import (
+	"time"
 
-// GiveUp is how long a mail is tried, counted from its first attempt after release (RFC 5321 section 4.5.4.1).
-const GiveUp = 5 * 24 * time.Hour
+	"github.com/sekisho-mail/sekisho/holdqueue"
+)
 
 // pauses before the second, third ... attempt: soon at first, because most refusals are greylisting or a
 // restart, then every three hours.
@@ -16,7 +17,7 @@ var pauses = [...]time.Duration{
 // moves the pause by up to a fifth, so that what failed together does not come back together. The zero
 // time gives up; the last attempt is made when the time is over, not before.
 func Next(first, now time.Time, tries int, jitter float64) time.Time {
-	end := first.Add(GiveUp)
+	end := first.Add(holdqueue.GiveUp)
 	if !now.Before(end) {
 		return time.Time{}
 	}

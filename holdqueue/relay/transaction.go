@@ -285,7 +285,7 @@ func (t *transaction) data(ctx context.Context, s *session, accepted []int, stop
 		return !d.began && err.Code != 0 && err.Code != 421
 	}
 	failpoint.At("send.body_written", t.out.Message.ID)
-	if err := t.out.BeforeDot(ctx); err != nil {
+	if err := t.out.BeforeDot(ctx, t.those(accepted)); err != nil {
 		// Somebody else owns the mail now. The connection is dropped with the mail unfinished, which every
 		// server must forget (RFC 5321 section 3.3).
 		t.fail(accepted, broken("before the final dot", err))
@@ -303,16 +303,34 @@ func (t *transaction) data(ctx context.Context, s *session, accepted []int, stop
 	defer s.wire.abortWith(late)()
 	reply, err := d.dot()
 	failpoint.At("send.answered", t.out.Message.ID)
-	if err != nil {
-		t.fail(accepted, err)
-		return !err.Uncertain && err.Code != 421
-	}
-	for _, i := range accepted {
+	for _, i := range slices.Clone(accepted) {
 		t.results[i].Reply = reply
-		t.results[i].DSNPassed = s.offers("DSN")
-		t.finish(i, nil)
+		t.results[i].DSNPassed = err == nil && s.offers("DSN")
+		t.finish(i, err)
 	}
-	return true
+	t.tell(accepted)
+	return err == nil || !err.Uncertain && err.Code != 421
+}
+
+// tell has the outcome of a transaction written down before the next one begins.
+func (t *transaction) tell(of []int) {
+	if len(t.open) == 0 || t.out.Answered == nil {
+		return // Send is about to return it
+	}
+	results := make([]holdqueue.Result, len(of))
+	for n, i := range of {
+		results[n] = t.results[i]
+	}
+	t.out.Answered(t.those(of), results)
+}
+
+// those are the recipients of indexes.
+func (t *transaction) those(indexes []int) []*holdqueue.Recipient {
+	to := make([]*holdqueue.Recipient, len(indexes))
+	for n, i := range indexes {
+		to[n] = t.out.Recipients[i]
+	}
+	return to
 }
 
 // after is a context that ends some time after ctx does, or with release.
