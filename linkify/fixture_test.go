@@ -88,7 +88,7 @@ func newDesk(t *testing.T, database *db.DB, c *clock) *desk {
 func (d *desk) links(portal string) *Links {
 	l, err := New(Options{
 		DB: d.db, Keys: d.keys, Blobs: d.store, Portal: portal, Company: "株式会社コープ", Zone: tokyo(d.t),
-		TempDir: filepath.Join(d.dir, "tmp"), Post: d.post, Schedule: d.schedule,
+		TempDir: filepath.Join(d.dir, "tmp"), Post: d.post, Schedule: d.schedule, Staff: "https://hold.corp.example",
 	})
 	if err != nil {
 		d.t.Fatal(err)

@@ -1,8 +1,11 @@
 package linkify
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -38,6 +41,12 @@ type Options struct {
 	Post func(tx *db.Tx, letter Letter) error
 	// Schedule puts work into the queue's one table of due work; the same kind and ref again moves its time.
 	Schedule func(tx *db.Tx, kind, ref string, due time.Time) error
+	// Staff is what links to the pages of the company's people start with: "https://hold.corp.example".
+	Staff string
+	// Folders bound what strangers can put into one folder; zero is 2 GiB a file, 10 GiB and 200 files in all.
+	Folders FolderLimits
+	// Check looks into a file that a stranger put into a folder. Optional: without it files are unchecked.
+	Check func(ctx context.Context, u Upload, content io.ReaderAt) (Checked, error)
 	// Report is told of each stored object that nothing refers to. Optional.
 	Report func(Orphan)
 }
@@ -75,6 +84,9 @@ func (o *Options) settle() error {
 	if o.Keep == 0 {
 		o.Keep = defaultKeep
 	}
+	o.Folders.File = cmp.Or(o.Folders.File, 2<<30)
+	o.Folders.Bytes = cmp.Or(o.Folders.Bytes, 10<<30)
+	o.Folders.Files = cmp.Or(o.Folders.Files, 200)
 	if o.Life < 0 || o.Life > maxLife || o.Keep < 0 {
 		return fmt.Errorf("linkify: a link lives between one and %d days", maxLife/(24*time.Hour))
 	}

@@ -24,6 +24,8 @@ func limitsOf(what string) []limitOf {
 		return []limitOf{{15 * time.Minute, 5}, {24 * time.Hour, 30}}
 	case codeFromNetwork:
 		return []limitOf{{time.Hour, 30}}
+	case uploadsFromNetwork:
+		return []limitOf{{time.Hour, 1000}}
 	default:
 		return []limitOf{{time.Hour, 120}}
 	}
@@ -34,6 +36,10 @@ const (
 	codeToAddress   = "code.address"
 	codeFromNetwork = "code.network"
 	openOfLink      = "open.link" // browsers let in by pressing the button, per link and network
+
+	foldersOfPerson    = "folder.person"
+	uploadsFromNetwork = "upload.network" // files begun, per folder and network
+	doneOfFolder       = "done.folder"    // letters asked for, per folder and network
 )
 
 // limit counts one more occurrence for the subject, or gives a *WaitError and counts nothing.

@@ -168,7 +168,10 @@ func (l *Links) sweepAll(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("sweep limits: %w", err)
 	}
-	found := 0
+	found, err := l.sweepParts(ctx, now.Add(-orphanAge))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("sweep pieces: %w", err)
+	}
 	err = l.Orphans(ctx, func(o Orphan) error {
 		found++
 		if l.o.Report != nil {
@@ -217,6 +220,10 @@ func (l *Links) clearTemp(before time.Time) error {
 func (l *Links) Purge(ctx context.Context, before time.Time) error {
 	err := l.slices(ctx, `UPDATE link_download SET address = '', agent = '' WHERE id IN
 		(SELECT id FROM link_download WHERE at < $1 AND (address <> '' OR agent <> '') ORDER BY at LIMIT 500)`, before)
+	if err == nil {
+		err = l.slices(ctx, `UPDATE folder_file SET address = '' WHERE id IN
+			(SELECT id FROM folder_file WHERE created_at < $1 AND address <> '' LIMIT 500)`, before)
+	}
 	if err != nil {
 		return fmt.Errorf("purge download log: %w", err)
 	}
