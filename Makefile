@@ -10,7 +10,7 @@ export CGO_ENABLED := 1
 FUZZTIME ?= 3s
 STATICCHECK := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sekisho-tools/staticcheck-$(shell awk '$$1 == "honnef.co/go/tools" {print $$2}' tools/staticcheck/go.mod)
 
-.PHONY: help build demo check test test-all test-fixtures bench fuzz lint tools clean
+.PHONY: help build demo check test test-all test-fixtures bench bench-dlp fuzz lint tools clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ test-fixtures: tools build ## public mails and documents of FIXTURES=DIR through
 bench: tools build ## benchmark tables: accepting beside Postfix, then every package's own
 	$(GO) test -tags '$(TAGS) bench' -timeout 30m -count 1 -v -run . ./tools/bench/ -binary $(CURDIR)/bin/sekisho
 	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...
+
+bench-dlp: ## precision and recall of detection on the Japanese benchmark (ARGS="-set train -wrong jp.phone")
+	@$(GO) run -tags '$(TAGS)' ./bench/dlp $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@./tools/fuzz $(FUZZTIME)

@@ -58,6 +58,12 @@ func ours() []rule {
 			"keeps mail without knowing what it says: inspection, rewriting, sending and people are given to it"},
 		{"holdqueue/relay", "holdqueue internal/failpoint internal/mailaddr", "carries bytes to the next hop; neither rules nor people"},
 
+		{"bench/dlp", "bench/dlp/corpus bench/dlp/score bench/dlp/system submission/dlp", "measures detection from outside, as a user of it would"},
+		{"bench/dlp/value", "", "formulae written apart from the detectors that are measured with them"},
+		{"bench/dlp/corpus", "bench/dlp/value submission/dlp", "writes labelled documents; of detection it knows the names of levels"},
+		{"bench/dlp/system", "bench/dlp/corpus internal/message submission/dlp", "what is measured, and the baselines beside it"},
+		{"bench/dlp/score", "bench/dlp/corpus bench/dlp/system submission/dlp", "compares"},
+
 		{"internal/audit", "internal/db internal/seal", "a leaf beside the tables it writes"},
 		{"internal/blob", "internal/failpoint", "a leaf"},
 		{"internal/clamd", "", "a leaf: detection is given it as a function"},
@@ -196,7 +202,7 @@ func height(pkg string) int {
 		return 1
 	case "web":
 		return 3
-	case "cmd":
+	case "cmd", "bench":
 		return 4
 	}
 	return 2 // what stands around the queue
