@@ -57,6 +57,10 @@ func openWriter(ctx context.Context, dsn string, d *DB) (*writer, error) {
 		pool.Close()
 		return nil, err
 	}
+	// What a savepoint may have to put back stays in memory: the default is a file for each.
+	if _, err := conn.ExecContext(ctx, `PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000`); err != nil {
+		return nil, errors.Join(err, conn.Close(), pool.Close())
+	}
 	return &writer{db: d, pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}, lowAt: time.Now()}, nil
 }
 
@@ -162,31 +166,83 @@ func (w *writer) lead(own *job) {
 	}
 }
 
-// run carries out the batch in one transaction. A function that fails is rolled back to its savepoint; a
-// commit that fails fails them all, and leaves none of them.
+// run carries out the batch in one transaction. A savepoint for each of them would cost as much as a small mail,
+// and hardly any ever fails: they run without at first, and when one fails, all of it is taken back and run again,
+// each under a savepoint of its own.
 func (w *writer) run(batch []*job) {
 	ctx := context.Background()
-	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`, nil); err != nil {
-		failAll(batch, fmt.Errorf("begin: %w", err))
+	if w.together(ctx, batch) {
 		return
 	}
-	failpoint.At("db.begun")
-	kept := 0
 	for _, j := range batch {
-		if w.runOne(ctx, j) {
-			kept++
+		j.err, j.panic = nil, nil
+	}
+	w.apart(ctx, batch)
+}
+
+// together says whether every job of the batch has its outcome.
+func (w *writer) together(ctx context.Context, batch []*job) bool {
+	if !w.begin(ctx, batch) {
+		return true
+	}
+	for _, j := range batch {
+		if !w.call(j) {
+			w.exec(ctx, `ROLLBACK`, nil) // fails when SQLite has already rolled back, as on a full disk
+			return len(batch) == 1
 		}
 	}
-	failpoint.At("db.applied")
-	end := `COMMIT`
-	if kept == 0 {
-		end = `ROLLBACK`
+	w.commit(ctx, batch, `COMMIT`)
+	return true
+}
+
+// apart runs the jobs so that one that fails is rolled back to its savepoint. A commit that fails fails them all,
+// and leaves none of them.
+func (w *writer) apart(ctx context.Context, batch []*job) {
+	if !w.begin(ctx, batch) {
+		return
 	}
+	end := `ROLLBACK`
+	for i, j := range batch {
+		if w.runOne(ctx, j) {
+			end = `COMMIT`
+		} else if !w.open() {
+			// SQLite has rolled back all of it: another statement now would be a transaction of its own.
+			failAll(batch[:i], fmt.Errorf("rolled back: %w", j.err))
+			for _, later := range batch[i+1:] {
+				later.err = fmt.Errorf("rolled back: %w", j.err)
+			}
+			return
+		}
+	}
+	w.commit(ctx, batch, end)
+}
+
+func (w *writer) begin(ctx context.Context, batch []*job) bool {
+	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`, nil); err != nil {
+		failAll(batch, fmt.Errorf("begin: %w", err))
+		return false
+	}
+	failpoint.At("db.begun")
+	return true
+}
+
+func (w *writer) commit(ctx context.Context, batch []*job, end string) {
+	failpoint.At("db.applied")
 	if _, err := w.exec(ctx, end, nil); err != nil {
-		w.exec(ctx, `ROLLBACK`, nil) // fails when SQLite has already rolled back, as on a full disk
+		w.exec(ctx, `ROLLBACK`, nil) // fails when SQLite has already rolled back
 		failAll(batch, fmt.Errorf("commit: %w", err))
 	}
 	failpoint.At("db.committed")
+}
+
+// open says whether a transaction is under way.
+func (w *writer) open() bool {
+	open := false
+	w.conn.Raw(func(c any) error {
+		open = !c.(*sqlite3.SQLiteConn).AutoCommit()
+		return nil
+	})
+	return open
 }
 
 // failAll gives err to every job that believed it had succeeded.
@@ -198,19 +254,25 @@ func failAll(batch []*job, err error) {
 	}
 }
 
-func (w *writer) runOne(ctx context.Context, j *job) (ok bool) {
+func (w *writer) runOne(ctx context.Context, j *job) bool {
 	if _, j.err = w.exec(ctx, `SAVEPOINT one`, nil); j.err != nil {
 		return false
 	}
+	ok := w.call(j)
+	if !ok {
+		w.exec(ctx, `ROLLBACK TO one`, nil)
+	}
+	if _, err := w.exec(ctx, `RELEASE one`, nil); err != nil && j.err == nil {
+		j.err, ok = err, false
+	}
+	return ok
+}
+
+// call runs the job's function and keeps what it returns or panics with.
+func (w *writer) call(j *job) (ok bool) {
 	defer func() {
 		if j.panic = recover(); j.panic != nil {
 			ok = false
-		}
-		if !ok {
-			w.exec(ctx, `ROLLBACK TO one`, nil)
-		}
-		if _, err := w.exec(ctx, `RELEASE one`, nil); err != nil && j.err == nil {
-			j.err, ok = err, false
 		}
 	}()
 	tx := &Tx{ctx: j.ctx, db: w.db, q: w}
