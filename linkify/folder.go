@@ -222,6 +222,27 @@ func (l *Links) ExtendFolder(ctx context.Context, id string, until time.Time, by
 	})
 }
 
+// Invites notes that the owner asks somebody by mail, and bounds how often. Call it before the mail is handed in.
+func (l *Links) Invites(ctx context.Context, id string, to mailaddr.Address, by Actor) error {
+	err := l.o.DB.Write(ctx, func(tx *db.Tx) error {
+		r, err := l.folderByID(tx, id)
+		if err != nil {
+			return err
+		}
+		if r.stateAt(tx.Now()) != FolderOpen {
+			return ErrFolderClosed
+		}
+		if err := l.limit(tx, invitesOfPerson, r.person); err != nil {
+			return err
+		}
+		return record(tx, by, "folder.invite", "", "", r.id, map[string]string{"address": string(to)})
+	})
+	if err != nil {
+		return fmt.Errorf("invite to folder %s: %w", id, err)
+	}
+	return nil
+}
+
 func (l *Links) changeFolder(ctx context.Context, id, verb string, change func(*db.Tx, *folderRow) error) error {
 	err := l.o.DB.Write(ctx, func(tx *db.Tx) error {
 		r, err := l.folderByID(tx, id)

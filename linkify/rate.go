@@ -38,6 +38,7 @@ const (
 	openOfLink      = "open.link" // browsers let in by pressing the button, per link and network
 
 	foldersOfPerson    = "folder.person"
+	invitesOfPerson    = "invite.person"
 	uploadsFromNetwork = "upload.network" // files begun, per folder and network
 	doneOfFolder       = "done.folder"    // letters asked for, per folder and network
 )

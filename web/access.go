@@ -25,16 +25,18 @@ import (
 type need string
 
 const (
-	anyone    need = "anyone"        // no session is read at all
-	visitor   need = "visitor"       // a session is read, nobody need be signed in
-	member    need = "member"        // signed in
-	mailSeen  need = "mail seen"     // envelope and states of one mail
-	mailRead  need = "mail read"     // subject, findings and body of one mail
-	mailActed need = "mail acted on" // cancel, send now, stop
-	linkActed need = "link acted on" // revoke, extend
-	overseen  need = "overseen"      // lists over everybody
-	ruled     need = "ruled"         // changes that concern everybody
-	mailAsked need = "mail opened by an administrator"
+	anyone      need = "anyone"          // no session is read at all
+	visitor     need = "visitor"         // a session is read, nobody need be signed in
+	member      need = "member"          // signed in
+	mailSeen    need = "mail seen"       // envelope and states of one mail
+	mailRead    need = "mail read"       // subject, findings and body of one mail
+	mailActed   need = "mail acted on"   // cancel, send now, stop
+	linkActed   need = "link acted on"   // revoke, extend
+	overseen    need = "overseen"        // lists over everybody
+	ruled       need = "ruled"           // changes that concern everybody
+	folderOwned need = "folder owned"    // what is asked for and what has arrived
+	folderActed need = "folder acted on" // its state; close it, delete what lies in it
+	mailAsked   need = "mail opened by an administrator"
 )
 
 // standing is what somebody is, in general and towards the mail of the route.
@@ -58,6 +60,10 @@ func (n need) permits(s standing) bool {
 		return s.own || s.admin
 	case linkActed:
 		return s.own || s.named || s.admin
+	case folderOwned:
+		return s.own
+	case folderActed:
+		return s.own || s.admin
 	case overseen:
 		return s.admin || s.auditor
 	case ruled, mailAsked:
@@ -110,6 +116,9 @@ func (st *staff) admit(ctx context.Context, r *Request) error {
 		}
 	}
 	s := standing{admin: r.Who.Has(signin.Admin), auditor: r.Who.Has(signin.Auditor)}
+	if n == folderOwned || n == folderActed {
+		return st.admitToFolder(ctx, r, s)
+	}
 	if !n.aboutMail() {
 		if !n.permits(s) {
 			return errForbidden
@@ -134,6 +143,23 @@ func (st *staff) identify(ctx context.Context, r *Request) (*signin.Visitor, err
 		return nil, errSignIn
 	}
 	return st.Gate.Visitor(r.Context())
+}
+
+// admitToFolder loads the folder of the route for those who may see it.
+func (st *staff) admitToFolder(ctx context.Context, r *Request, s standing) error {
+	if !db.ValidID(r.Param("id")) {
+		return errNotFound
+	}
+	f, err := st.Links.Folder(ctx, r.Param("id"))
+	if err != nil {
+		return err
+	}
+	s.own = r.Who.Person.Is(f.Person)
+	if !r.route.need.permits(s) {
+		return errNotFound
+	}
+	r.Folder = &f
+	return nil
 }
 
 func (st *staff) admitToMail(ctx context.Context, r *Request, s standing) error {

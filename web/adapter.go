@@ -14,7 +14,7 @@ import (
 // version is a change of this file. Everything else speaks net/http, Request
 // and Response.
 
-// maxBody is far above any form or JSON we take: nothing is uploaded here.
+// maxBody is far above any form or JSON we take. Routes that take files bound them themselves.
 const maxBody = "256K"
 
 // router builds the handler of one listener from its page of routes. handle
@@ -31,11 +31,14 @@ func router(routes []route, proxies []netip.Prefix, scheme string, handle func(h
 			handle(c.Response(), c.Request(), callOf(c, refuse))
 		}
 	}
-	e.Use(middleware.BodyLimit(maxBody))
+	limit := middleware.BodyLimit(maxBody)
 	for _, rt := range routes {
-		h := func(c echo.Context) error {
+		h := echo.HandlerFunc(func(c echo.Context) error {
 			handle(c.Response(), c.Request(), callOf(c, rt))
 			return nil
+		})
+		if !rt.uploads {
+			h = limit(h)
 		}
 		e.Add(rt.method, rt.path, h)
 		if rt.method == http.MethodGet {

@@ -42,15 +42,18 @@ type stream struct{ content *linkify.Content }
 // stallLimit is how long a browser may take nothing before its connection ends.
 const stallLimit = 2 * time.Minute
 
-// write lets net/http answer ranges and conditions (RFC 9110 sections 13, 14).
-// The file may only ever be saved: never shown, sniffed, or run in our origin.
-func (d *stream) write(s *site, w http.ResponseWriter, r *Request) error {
-	h := w.Header()
+// setSaved sets the headers of a file that may only ever be saved: never shown, sniffed, or run in our origin.
+func setSaved(h http.Header, name, sum string) {
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Disposition", disposition(d.content.Name))
+	h.Set("Content-Disposition", disposition(name))
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "private, no-store")
-	h.Set("ETag", `"`+d.content.SHA256+`"`)
+	h.Set("ETag", `"`+sum+`"`)
+}
+
+// write lets net/http answer ranges and conditions (RFC 9110 sections 13, 14).
+func (d *stream) write(s *site, w http.ResponseWriter, r *Request) error {
+	setSaved(w.Header(), d.content.Name, d.content.SHA256)
 	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
 	http.ServeContent(out, r.Request, "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
 	// The browser may be gone by now: what it took is recorded all the same.

@@ -95,6 +95,7 @@ type house struct {
 	mu      sync.Mutex
 	got     []delivery
 	browser map[string]*http.Client
+	invited []Invitation
 	empty   bool // the file of the mails to come has no bytes
 }
 
@@ -152,7 +153,7 @@ func (h *house) build() {
 		Admins: []mailaddr.Address{"admin@corp.example"}, Verdict: deskVerdict})
 	must(h.t, err)
 	h.links, err = linkify.New(linkify.Options{DB: h.db, Keys: keys, Blobs: blobs, Portal: shared.portal.URL, Company: "株式会社コープ",
-		Zone: calendar.Zone(), TempDir: filepath.Join(dir, "tmp"), Post: h.postLetter, Schedule: h.queue.Schedule})
+		Zone: calendar.Zone(), TempDir: filepath.Join(dir, "tmp"), Post: h.postLetter, Schedule: h.queue.Schedule, Staff: shared.staff.URL})
 	must(h.t, err)
 	h.audit = audit.New(h.db, keys)
 	base, err := url.Parse(shared.staff.URL)
@@ -174,7 +175,8 @@ func (h *house) handlers() (staff, portal http.Handler) {
 	must(h.t, err)
 	d := Deps{DB: h.db, Queue: h.queue, Approval: h.desk, People: h.desk.People.Book, Links: h.links, Audit: h.audit, Gate: h.gate,
 		Keys: seal.NewTest(), Company: Company{Name: "株式会社コープ", Domains: []string{"corp.example"}, Language: "ja", Zone: zone},
-		BaseURL: base, PortalURL: files, Version: "test", Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)),
+		BaseURL: base, PortalURL: files, Version: "test",
+		Invite: func(ctx context.Context, i Invitation) error { h.invited = append(h.invited, i); return nil }, Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)),
 		Ready: func(context.Context) error {
 			if err := h.ready.Load(); err != nil {
 				return *err
@@ -204,6 +206,7 @@ func (h *house) connect() {
 		q.Handlers[kind] = do
 	}
 	q.Handlers[linkify.WorkExpire], q.Handlers[linkify.WorkSweep] = h.links.Expire, h.links.Sweep
+	q.Handlers[linkify.WorkFolderEnd], q.Handlers[linkify.WorkCheck], q.Handlers[linkify.WorkTell] = h.links.EndFolder, h.links.CheckUpload, h.links.TellFolder
 }
 
 func deskVerdict(_ *holdqueue.Message, r *holdqueue.Recipient) (approval.Verdict, error) {

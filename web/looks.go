@@ -98,6 +98,7 @@ type frame struct {
 	Now      time.Time
 	Here     string // the page of the navigation we are on
 	Overseer bool   // sees the pages over everybody
+	Script   string // of a page of the portal that cannot do without
 	Narrow   bool   // one column of text: errors, cancel page, landing page
 }
 

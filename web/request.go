@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/linkify"
 	"github.com/sekisho-mail/sekisho/web/signin"
 	"github.com/sekisho-mail/sekisho/web/words"
 )
@@ -21,6 +22,7 @@ type route struct {
 	do           handle
 	streams      bool // sends more than a page: no time limit as a whole
 	bare         bool // must answer without the database
+	uploads      bool // takes more than a form: whoever reads the body bounds it
 }
 
 // pattern names the route in logs; the path itself may hold a secret.
@@ -36,13 +38,14 @@ type call struct {
 // Request is one request as handlers see it.
 type Request struct {
 	*http.Request
-	IP    netip.Addr
-	Lang  words.Lang
-	Now   time.Time
-	Who   *signin.Visitor // nil when nobody is signed in
-	Mail  *mailAccess     // set where the route's need is about a mail
-	route route
-	param func(string) string
+	IP     netip.Addr
+	Lang   words.Lang
+	Now    time.Time
+	Who    *signin.Visitor // nil when nobody is signed in
+	Mail   *mailAccess     // set where the route's need is about a mail
+	Folder *linkify.Folder // set where it is about a folder
+	route  route
+	param  func(string) string
 }
 
 // Param is a part of the path.

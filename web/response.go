@@ -21,6 +21,7 @@ type page struct {
 	frame   frame
 	body    any
 	cookies []*http.Cookie
+	script  bool // a page of the portal that needs one
 }
 
 func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
@@ -32,6 +33,9 @@ func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
 	}
 	for _, c := range p.cookies {
 		http.SetCookie(w, c)
+	}
+	if p.script {
+		allowScript(w.Header())
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", string(r.Lang))

@@ -1,6 +1,10 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	tus "github.com/tus/tusd/v2/pkg/handler"
+)
 
 const (
 	get  = http.MethodGet
@@ -12,7 +16,7 @@ type staff struct{ *site }
 
 // routes is everything the staff listener answers. HEAD goes where GET goes.
 func (st *staff) routes() []route {
-	return []route{
+	return append(st.folderRoutes(), []route{
 		{method: get, path: "/", need: member, do: st.mails},
 		{method: get, path: "/messages/:id", need: mailSeen, do: st.message},
 		{method: get, path: "/messages/:id/body", need: mailRead, do: st.body},
@@ -72,16 +76,19 @@ func (st *staff) routes() []route {
 		{method: get, path: "/favicon.ico", need: anyone, do: st.icon, bare: true},
 		{method: get, path: "/healthz", need: anyone, do: st.healthz, bare: true},
 		{method: get, path: "/readyz", need: anyone, do: st.readyz, bare: true},
-	}
+	}...)
 }
 
 // portal holds the handlers for recipients. It has no session, no staff route
 // and no API.
-type portal struct{ *site }
+type portal struct {
+	*site
+	tus *tus.UnroutedHandler // takes files into folders
+}
 
 // routes is everything the portal's listener answers.
 func (p *portal) routes() []route {
-	return []route{
+	return append(p.uploadRoutes(), []route{
 		{method: get, path: "/d/:token", need: anyone, do: p.landing},
 		{method: post, path: "/d/:token/code", need: anyone, do: p.requestCode},
 		{method: post, path: "/d/:token/enter", need: anyone, do: p.enterCode},
@@ -91,5 +98,5 @@ func (p *portal) routes() []route {
 		{method: get, path: "/assets/:stamp/:name", need: anyone, do: p.asset, bare: true},
 		{method: get, path: "/favicon.ico", need: anyone, do: p.icon, bare: true},
 		{method: get, path: "/healthz", need: anyone, do: p.healthz, bare: true},
-	}
+	}...)
 }

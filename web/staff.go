@@ -39,6 +39,7 @@ func (st *staff) navigate(ctx context.Context, r *Request, f *frame, here string
 		{Key: "nav.mails", Href: "/"},
 		{Key: "nav.requests", Href: "/requests", Count: min(open, maxCount), More: open > maxCount},
 		{Key: "nav.links", Href: "/links"},
+		{Key: "nav.folders", Href: "/folders"},
 	}
 	if overseen.permits(standing{admin: r.Who.Has(signin.Admin), auditor: r.Who.Has(signin.Auditor)}) {
 		f.Nav = append(f.Nav, navItem{Key: "nav.admin", Href: "/admin"})

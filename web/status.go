@@ -93,6 +93,11 @@ func verdicts() []struct {
 		{linkify.ErrGone, verdict{codeGone, "file_gone"}},
 		{linkify.ErrExpired, verdict{codeGone, "link_expired"}},
 		{linkify.ErrRevoked, verdict{codeGone, "link_revoked"}},
+		{linkify.ErrFolderClosed, verdict{codeGone, "folder_closed"}},
+		{linkify.ErrTooLarge, verdict{codeTooLarge, "file_too_large"}},
+		{linkify.ErrFolderFull, verdict{codeTooLarge, "folder_full"}},
+		{linkify.ErrOffset, verdict{codeConflict, "upload_moved"}},
+		{linkify.ErrNotReady, verdict{codeConflict, "file_not_ready"}},
 		{context.DeadlineExceeded, verdict{codeUnavailable, "busy"}},
 		{context.Canceled, verdict{codeUnavailable, "busy"}}, // the reader has gone: nobody sees it
 	}
@@ -128,9 +133,17 @@ func verdictOf(err error) verdict {
 	return verdict{codeBroken, "broken"}
 }
 
+// plainPolicy is the content security policy of a page without any script.
+const plainPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// allowScript lets a page of the portal run our own script and speak to our own host.
+func allowScript(h http.Header) {
+	h.Set("Content-Security-Policy", plainPolicy+"; script-src 'self'; connect-src 'self'")
+}
+
 // setHeaders sets what every answer carries. Handlers may tighten it.
 func setHeaders(h http.Header, staff, tls bool) {
-	policy := "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	policy := plainPolicy
 	h.Set("Referrer-Policy", "no-referrer")
 	if staff {
 		policy += "; script-src 'self'; connect-src 'self'; frame-src 'self'"

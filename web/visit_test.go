@@ -68,12 +68,12 @@ func (h *house) read(res *http.Response, err error) answer {
 	return answer{code: res.StatusCode, at: res.Request.URL.RequestURI(), body: string(b), header: res.Header}
 }
 
-// absolute: paths below /d/ are the portal's, all others the staff's.
+// absolute: paths below /d/ and /u/ are the portal's, all others the staff's.
 func absolute(to string) string {
 	switch {
 	case strings.HasPrefix(to, "http"):
 		return to
-	case strings.HasPrefix(to, "/d/"):
+	case strings.HasPrefix(to, "/d/"), strings.HasPrefix(to, "/u/"):
 		return shared.portal.URL + to
 	}
 	return shared.staff.URL + to

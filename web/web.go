@@ -53,7 +53,9 @@ type Deps struct {
 	Proxies   []netip.Prefix // reverse proxies whose X-Forwarded-For counts
 	// Ready joins one error for each part that is down: "database: ...", "files:
 	// ...", "disk: ...", "relay: ...".
-	Ready   func(context.Context) error
+	Ready func(context.Context) error
+	// Invite hands a person's own mail to the queue, like any that they submit.
+	Invite  func(context.Context, Invitation) error
 	Version string
 	Log     *slog.Logger
 }
@@ -71,8 +73,8 @@ func Staff(d Deps) (http.Handler, error) {
 	return s.serve(st.routes(), st), nil
 }
 
-// Portal is the handler for recipients: /d/, its style sheet, health, and
-// nothing else. It never reads a staff cookie and knows no session.
+// Portal is the handler for people outside: /d/ for what they get, /u/ for what they are asked for, its style
+// sheet, health, and nothing else. It never reads a staff cookie and knows no session.
 func Portal(d Deps) (http.Handler, error) {
 	if d.PortalURL == nil || d.Links == nil {
 		return nil, errors.New("web: the portal needs its URL and the links")
@@ -82,6 +84,9 @@ func Portal(d Deps) (http.Handler, error) {
 		return nil, err
 	}
 	p := &portal{site: s}
+	if p.tus, err = newTus(d.Links); err != nil {
+		return nil, err
+	}
 	return s.serve(p.routes(), nil), nil
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 	OIDC           OIDCConf         `yaml:"oidc"`
 	Web            WebConf          `yaml:"web"`
 	Portal         PortalConf       `yaml:"portal"`
+	Folders        FoldersConf      `yaml:"folders"`
 	People         PeopleConf       `yaml:"people"`
 	Scanners       ScannersConf     `yaml:"scanners"`
 	Policy         PolicyConf       `yaml:"policy"`
@@ -207,6 +208,16 @@ type PortalConf struct {
 	Listen string   `yaml:"listen"`
 	URL    string   `yaml:"url"` // default base_url
 	TLS    TLSFiles `yaml:"tls"` // default web.tls
+}
+
+// FoldersConf bounds what people outside can put into the folder of one of ours.
+type FoldersConf struct {
+	MaxFileBytes yamlfile.Size `yaml:"max_file_bytes"` // of one file; default 2GiB
+	MaxBytes     yamlfile.Size `yaml:"max_bytes"`      // of one folder; default 10GiB
+	MaxFiles     int           `yaml:"max_files"`      // of one folder; default 200
+	// Unscanned says what becomes of a file that no malware scanner could look
+	// into: refuse (default with scanners.clamd) or warn (default without).
+	Unscanned string `yaml:"unscanned"`
 }
 
 // PeopleConf is who works here.

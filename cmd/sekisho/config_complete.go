@@ -161,7 +161,27 @@ func (c *Config) ownURL() string {
 	return u.String()
 }
 
+func (c *Config) completeFolders() {
+	f := &c.Folders
+	if !c.file.Has("folders.max_file_bytes") {
+		f.MaxFileBytes = 2 << 30
+	}
+	if !c.file.Has("folders.max_bytes") {
+		f.MaxBytes = max(10<<30, f.MaxFileBytes)
+	}
+	if !c.file.Has("folders.max_files") {
+		f.MaxFiles = 200
+	}
+	if f.Unscanned == "" {
+		f.Unscanned = "warn"
+		if c.Scanners.Clamd != "" {
+			f.Unscanned = "refuse"
+		}
+	}
+}
+
 func (c *Config) completeRest() {
+	c.completeFolders()
 	const day = yamlfile.Duration(24 * time.Hour)
 	if c.People.File == "" {
 		c.People.File = c.ifThere("people.yaml")

@@ -34,6 +34,7 @@ func (c *Config) validate() {
 	c.oneOf("policy.mode", c.Policy.Mode, "enforce", "observe")
 	c.oneOf("log.format", c.Log.Format, "json", "text")
 	c.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	c.validateFolders()
 	if k := c.Scanners.Clamd; k != "" && !strings.HasPrefix(k, "unix:/") && !strings.HasPrefix(k, "tcp:") {
 		c.file.Add("scanners.clamd", "%q must be unix:/PATH or tcp:HOST:PORT", k)
 	}
@@ -317,4 +318,20 @@ func plainError(err error) string {
 		return path.Err.Error()
 	}
 	return err.Error()
+}
+
+func (c *Config) validateFolders() {
+	f := c.Folders
+	if f.MaxFileBytes < 1 {
+		c.file.Add("folders.max_file_bytes", "max_file_bytes must be at least 1")
+	}
+	if f.MaxBytes < f.MaxFileBytes {
+		c.file.Add("folders.max_bytes", "max_bytes must not be less than max_file_bytes")
+	}
+	if f.MaxFiles < 1 {
+		c.file.Add("folders.max_files", "max_files must be at least 1")
+	}
+	if f.Unscanned != "refuse" && f.Unscanned != "warn" {
+		c.file.Add("folders.unscanned", "%q must be refuse or warn", f.Unscanned)
+	}
 }

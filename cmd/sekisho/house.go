@@ -135,6 +135,8 @@ func (h *house) openLinks(context.Context) (err error) {
 	h.links, err = linkify.New(linkify.Options{
 		DB: h.db, Keys: h.keys, Blobs: h.blobs, Portal: h.config.Portal.URL, Company: h.config.Organization.Name, Zone: zone,
 		TempDir: filepath.Join(h.config.DataDir, "spool-links"), Post: h.postLetter, Schedule: h.queue.Schedule,
+		Staff: h.config.BaseURL, Check: h.checkUpload,
+		Folders: linkify.FolderLimits{File: int64(h.config.Folders.MaxFileBytes), Bytes: int64(h.config.Folders.MaxBytes), Files: int64(h.config.Folders.MaxFiles)},
 		Report: func(o linkify.Orphan) {
 			h.log.Warn("stored object does not fit its rows", "key", o.Key, "size", o.Size, "missing", o.Missing)
 		},
@@ -186,6 +188,9 @@ func (h *house) connect() {
 	}
 	q.Handlers[linkify.WorkExpire] = h.links.Expire
 	q.Handlers[linkify.WorkSweep] = h.links.Sweep
+	for kind, handler := range h.folderHandlers() {
+		q.Handlers[kind] = handler
+	}
 }
 
 // held asks people, and tells administrators of what could not be inspected.

@@ -95,6 +95,8 @@ func (l library) holds(imported string) bool {
 func libraries() []library {
 	return []library{
 		{"github.com/labstack/echo/v4", "web", "HTTP codes and routes stand in one place; a change of router touches one package"},
+		{"github.com/tus/tusd/v2", "web", "resumable uploads are spoken where HTTP is"},
+		{"golang.org/x/exp/slog", "web", "tusd asks for a logger of that type; it is given one that is silent"},
 		{"github.com/microcosm-cc/bluemonday", "web", "hostile HTML is made harmless where it is shown, nowhere else"},
 		{"github.com/coreos/go-oidc/v3", "web/signin", "one package decides whom a token belongs to"},
 		{"golang.org/x/oauth2", "web/signin", "as go-oidc"},

@@ -52,6 +52,13 @@ func New(url string) (*Client, error) {
 	return &Client{network: network, address: address, timeout: defaultTimeout}, nil
 }
 
+// Within is the same client with another limit on the whole of one question; 30 seconds without it.
+func (c *Client) Within(limit time.Duration) *Client {
+	other := *c
+	other.timeout = limit
+	return &other
+}
+
 // Ping says whether the daemon answers.
 func (c *Client) Ping(ctx context.Context) error {
 	answer, err := c.ask(ctx, "zPING\x00", nil)
