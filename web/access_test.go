@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sekisho-mail/sekisho/linkify"
 	"github.com/sekisho-mail/sekisho/web/dextest"
 	"github.com/sekisho-mail/sekisho/web/signin"
 )
@@ -22,6 +23,7 @@ func TestPermits(t *testing.T) {
 		anyone: "yyyyyy", visitor: "yyyyyy", member: "yyyyyy",
 		mailSeen: "-yyyyy", mailRead: "-yy--y", mailActed: "-y--yy", linkActed: "-yy-yy",
 		overseen: "---yyy", ruled: "----yy", mailAsked: "----yy",
+		folderOwned: "-y----", folderActed: "-y--yy",
 		"something new": "------",
 	} {
 		for i, kind := range order {
@@ -42,41 +44,49 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 	who := []string{"nobody", "bob", "alice", "manager", "auditor", "admin"}
 	table := map[string]string{
 		//                              nobody bob alice(own) manager(named) auditor admin
-		"GET /":                           "syyyyy",
-		"GET /messages/:id":               "snyyyy",
-		"GET /messages/:id/body":          "snyynn",
-		"GET /messages/:id/content":       "snyynn",
-		"POST /messages/:id/content":      "snnnny",
-		"POST /messages/:id/cancel":       "snynny",
-		"POST /messages/:id/release":      "snynny",
-		"POST /messages/:id/stop":         "snynny",
-		"GET /requests":                   "syyyyy",
-		"GET /requests/:id":               "snyyny",
-		"POST /requests/:id/decide":       "sffyfy",
-		"POST /requests/:id/ask":          "snffnf",
-		"GET /links":                      "syyyyy",
-		"GET /messages/:id/links":         "snyyny",
-		"POST /messages/:id/links/revoke": "snyyny",
-		"POST /messages/:id/links/extend": "snyyny",
-		"GET /admin":                      "sfffyy",
-		"POST /admin/bulk":                "sffffy",
-		"POST /admin/cancel-all":          "sffffy",
-		"POST /admin/pause":               "sffffy",
-		"POST /admin/resume":              "sffffy",
-		"GET /audit":                      "sfffyy",
-		"GET /report":                     "sfffyy",
-		"GET /people":                     "sfffyy",
-		"POST /people/:id/unbind":         "sffffy",
-		"GET /tokens":                     "syyyyy",
-		"POST /tokens":                    "syyyyy",
-		"POST /tokens/:id/revoke":         "snnnnn", // the id is nobody's token
-		"GET /c/:token":                   "yyyyyy",
-		"POST /c/:token":                  "yyyyyy",
-		"GET /login":                      "yyyyyy",
-		"GET /login/callback":             "yyyyyy",
-		"POST /logout":                    "yyyyyy",
-		"GET /signed-out":                 "yyyyyy",
-		"POST /language":                  "yyyyyy",
+		"GET /":                                "syyyyy",
+		"GET /messages/:id":                    "snyyyy",
+		"GET /messages/:id/body":               "snyynn",
+		"GET /messages/:id/content":            "snyynn",
+		"POST /messages/:id/content":           "snnnny",
+		"POST /messages/:id/cancel":            "snynny",
+		"POST /messages/:id/release":           "snynny",
+		"POST /messages/:id/stop":              "snynny",
+		"GET /requests":                        "syyyyy",
+		"GET /requests/:id":                    "snyyny",
+		"POST /requests/:id/decide":            "sffyfy",
+		"POST /requests/:id/ask":               "snffnf",
+		"GET /links":                           "syyyyy",
+		"GET /messages/:id/links":              "snyyny",
+		"POST /messages/:id/links/revoke":      "snyyny",
+		"POST /messages/:id/links/extend":      "snyyny",
+		"GET /folders":                         "syyyyy",
+		"POST /folders":                        "syyyyy",
+		"GET /folders/:id":                     "snynny",
+		"POST /folders/:id/invite":             "snynnn",
+		"POST /folders/:id/close":              "snynny",
+		"POST /folders/:id/extend":             "snynnn",
+		"POST /folders/:id/files/:file/delete": "snynny",
+		"GET /folders/:id/files/:file":         "snynnn",
+		"GET /admin":                           "sfffyy",
+		"POST /admin/bulk":                     "sffffy",
+		"POST /admin/cancel-all":               "sffffy",
+		"POST /admin/pause":                    "sffffy",
+		"POST /admin/resume":                   "sffffy",
+		"GET /audit":                           "sfffyy",
+		"GET /report":                          "sfffyy",
+		"GET /people":                          "sfffyy",
+		"POST /people/:id/unbind":              "sffffy",
+		"GET /tokens":                          "syyyyy",
+		"POST /tokens":                         "syyyyy",
+		"POST /tokens/:id/revoke":              "snnnnn", // the id is nobody's token
+		"GET /c/:token":                        "yyyyyy",
+		"POST /c/:token":                       "yyyyyy",
+		"GET /login":                           "yyyyyy",
+		"GET /login/callback":                  "yyyyyy",
+		"POST /logout":                         "yyyyyy",
+		"GET /signed-out":                      "yyyyyy",
+		"POST /language":                       "yyyyyy",
 
 		"GET /api/v1/openapi.json":          "yyyyyy",
 		"GET /api/v1/messages":              "syyyyy",
@@ -121,6 +131,7 @@ func (h *house) letIn(person string, rt route) string {
 	h.t.Helper()
 	m := h.submit("alice@corp.example", "名簿の件", "x@hold.example", "y@files.example")
 	id, form := m.ID, url.Values{"revision": {string(h.question(m.ID).Revision)}, "verb": {"approve"}, "person": {"bob@corp.example"}, "message": {m.ID}}
+	file := ""
 	body, kind := form.Encode(), "application/x-www-form-urlencoded"
 	switch {
 	case strings.Contains(rt.path, "/requests/:id"):
@@ -130,10 +141,12 @@ func (h *house) letIn(person string, rt route) string {
 		l, err := h.links.OfMessage(h.t.Context(), m.ID)
 		must(h.t, err)
 		id = l[0].ID
+	case strings.Contains(rt.path, "/folders/:id"):
+		id, file = h.fullFolder()
 	case strings.Contains(rt.path, "/people/:id"), strings.Contains(rt.path, "/tokens/:id"):
 		id = strings.Repeat("0", 26)
 	}
-	path := strings.NewReplacer(":id", id, ":token", "wrong", ":stamp", "0", ":name", "style.css").Replace(rt.path)
+	path := strings.NewReplacer(":id", id, ":token", "wrong", ":stamp", "0", ":file", file, ":name", "style.css").Replace(rt.path)
 	b := dextest.Browser(h.t)
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	token := ""
@@ -158,6 +171,20 @@ func (h *house) letIn(person string, rt route) string {
 	res, err := b.Do(req)
 	a := h.read(res, err)
 	return verdictIn(a, rt)
+}
+
+// fullFolder is a folder of alice's with a file that can be taken out.
+func (h *house) fullFolder() (folder, file string) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	f, err := h.links.NewFolder(ctx, linkify.FolderTerms{Person: "alice@corp.example", Title: "資料", Until: h.base.AddDate(0, 0, 3)}, "person:alice@corp.example")
+	must(h.t, err)
+	_, token, _ := strings.Cut(f.Address, "/u/")
+	u, err := h.links.BeginUpload(ctx, token, linkify.Visitor{Browser: linkify.NewBrowser()}, "a", 0)
+	must(h.t, err)
+	_, err = h.links.CheckUpload(ctx, u.ID)
+	must(h.t, err)
+	return f.ID, u.ID
 }
 
 func verdictIn(a answer, rt route) string {

@@ -130,11 +130,11 @@ func mustParse(t *testing.T, s string) *url.URL {
 func (h *house) link(m *holdqueue.Message) string {
 	h.t.Helper()
 	to, path := m.Recipients[0].Address.String(), ""
+	h.becomes(m.ID, holdqueue.Sent) // before it, an earlier mail to the same address would be found
 	h.eventually("a mail with a link", func() bool {
 		path = h.find(to, regexp.MustCompile(`/d/[A-Za-z0-9_-]{43}`))
 		return path != ""
 	})
-	h.becomes(m.ID, holdqueue.Sent)
 	return path
 }
 
