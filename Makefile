@@ -50,7 +50,7 @@ bench: tools build ## benchmark tables: accepting beside Postfix, then every pac
 	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...
 
 bench-dlp: ## precision and recall of detection on the Japanese benchmark (ARGS="-set train -wrong jp.phone")
-	@$(GO) run -tags '$(TAGS)' ./bench/dlp $(ARGS)
+	@$(GO) run -tags '$(TAGS)' ./bench/dlp $(if $(FIXTURES),-fixtures '$(FIXTURES)') $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@./tools/fuzz $(FUZZTIME)

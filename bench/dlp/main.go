@@ -4,83 +4,137 @@ package main
 
 import (
 	"embed"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/sekisho-mail/sekisho/bench/dlp/corpus"
-	"github.com/sekisho-mail/sekisho/bench/dlp/score"
 	"github.com/sekisho-mail/sekisho/bench/dlp/system"
 	"github.com/sekisho-mail/sekisho/submission/dlp"
 )
 
-//go:embed train
+//go:embed train test
 var templates embed.FS
 
+// tuned is the set that detectors are made better with. Of all others only
+// figures are shown.
+const tuned = "train"
+
+// sets are the directories of templates.
+func sets() []string { return []string{tuned, "test"} }
+
+// readPDF as the only argument makes this program the child that reads PDF.
+const readPDF = "read-pdf"
+
 func main() {
-	if err := run(); err != nil {
+	var err error
+	if len(os.Args) == 2 && os.Args[1] == readPDF {
+		err = dlp.PDFChild(os.Stdin, os.Stdout)
+	} else {
+		err = run(os.Args[1:], os.Stdout)
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/dlp:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	set := flag.String("set", "train", "")
-	wrong := flag.String("wrong", "", "print the mistakes of this detector, or all")
-	show := flag.String("show", "", "print a family's documents")
-	flag.Parse()
-	s, err := corpus.Load(templates, *set)
+// order is what the command line asks for.
+type order struct {
+	set      string
+	seed     uint64
+	each     int
+	clean    int
+	wrong    string
+	show     string
+	export   string
+	findings string
+	fixtures string
+}
+
+func parse(args []string) (order, error) {
+	var o order
+	f := flag.NewFlagSet("bench/dlp", flag.ContinueOnError)
+	f.StringVar(&o.set, "set", "", "only this set: "+strings.Join(sets(), ", ")+", or none (with -fixtures)")
+	f.Uint64Var(&o.seed, "seed", 1, "another seed gives other documents of the same templates")
+	f.IntVar(&o.each, "each", 30, "documents of each template")
+	f.IntVar(&o.clean, "clean", 50, "documents of each template of clean mail")
+	f.StringVar(&o.wrong, "wrong", "", "print the mistakes of a detector (or all) on the train set at medium")
+	f.StringVar(&o.show, "show", "", "print the documents of a family of the train set, with their labels")
+	f.StringVar(&o.export, "export", "", "write the documents as mails, with labels.jsonl, into this directory")
+	f.StringVar(&o.findings, "findings", "", "score this JSONL file of another system over the exported documents")
+	f.StringVar(&o.fixtures, "fixtures", "", "also run over the labelled data in this directory (presidio, stockmark NER, Enron)")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected %q", f.Arg(0))
+	}
+	return o, nil
+}
+
+// documents of a set, in the amount that was ordered.
+func (o order) documents(set string) ([]*corpus.Document, error) {
+	s, err := corpus.Load(templates, set)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", set, err)
+	}
+	return s.Documents(o.seed, o.each, o.clean)
+}
+
+func (o order) sets() []string {
+	if o.set != "" {
+		return []string{o.set}
+	}
+	return sets()
+}
+
+func run(args []string, out io.Writer) error {
+	o, err := parse(args)
 	if err != nil {
 		return err
 	}
-	docs, err := s.Documents(1, 30, 50)
+	switch {
+	case o.show != "":
+		return o.showFamily(out)
+	case o.wrong != "":
+		return o.showMistakes(out)
+	case o.export != "":
+		return o.exportAll(out)
+	case o.findings != "":
+		return o.scoreFile(out)
+	}
+	cache, err := cacheDir()
 	if err != nil {
 		return err
 	}
-	if *show != "" {
-		for _, d := range docs {
-			if d.Family == *show {
-				fmt.Println("-----", d.ID, d.Subject)
-				fmt.Println(d.Text)
-				for _, l := range d.Labels {
-					fmt.Printf("   %+v\n", l)
-				}
-			}
-		}
-		return nil
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
 	}
-	sys, err := system.NewSekisho(nil, "")
+	ours, err := system.NewSekisho([]string{self, readPDF}, cache)
 	if err != nil {
 		return err
 	}
-	res := map[dlp.Level]*score.Result{}
-	for _, l := range []dlp.Level{dlp.Low, dlp.Medium, dlp.High} {
-		res[l] = score.New(sys.Name(), l)
+	return o.tables(out, ours)
+}
+
+// cacheDir keeps the compiled PDF reader between runs.
+func cacheDir() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a cache: %w", err)
 	}
-	for _, d := range docs {
-		f, err := sys.Search(d)
-		if err != nil {
-			return err
-		}
-		for _, r := range res {
-			r.Add(d, f, sys.Covers)
-		}
+	dir = filepath.Join(dir, "sekisho-bench")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make a cache: %w", err)
 	}
-	for _, l := range []dlp.Level{dlp.Low, dlp.Medium, dlp.High} {
-		r := res[l]
-		fmt.Println(l, len(docs), "documents")
-		for _, id := range r.IDs() {
-			fmt.Printf("  %-24s %s\n", id, r.Detectors[id].Short())
-		}
-		fmt.Printf("  clean %d alarmed %d %v\n", r.Clean, r.Alarmed, r.Alarms)
-	}
-	if *wrong != "" {
-		for _, w := range res[dlp.Medium].Wrong {
-			if *wrong == "all" || *wrong == w.Detector {
-				fmt.Println(w.Detector, map[bool]string{true: "missed", false: "false"}[w.Missed], w.Document.ID, strings.ReplaceAll(w.Text, "\n", "⏎"))
-			}
-		}
-	}
-	return nil
+	return dir, nil
 }

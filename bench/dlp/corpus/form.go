@@ -13,8 +13,8 @@ type form struct {
 	how     string // wide, kanji, narrow: what is done to the result
 }
 
-// parseForms reads lines "kind name pattern [/how]"; fields are separated by
-// tabs. \n, \t, \u200b and \u3000 stand for themselves.
+// parseForms reads lines "kind name pattern [how]"; fields are separated by
+// tabs. A name that ends in *3 is three times as frequent as others.
 func parseForms(text string) (map[string][]form, error) {
 	forms := map[string][]form{}
 	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\u200b`, "\u200b", `\u00ad`, "\u00ad", `\u3000`, "\u3000", `\u00a0`, "\u00a0")
@@ -26,11 +26,18 @@ func parseForms(text string) (map[string][]form, error) {
 		if len(f) < 3 {
 			return nil, fmt.Errorf("line %d: kind, name and pattern, separated by tabs", n+1)
 		}
-		w := form{name: f[1], pattern: unescape.Replace(f[2])}
+		name, often, _ := strings.Cut(f[1], "*")
+		w := form{name: name, pattern: unescape.Replace(f[2])}
 		if len(f) > 3 {
 			w.how = f[3]
 		}
-		forms[f[0]] = append(forms[f[0]], w)
+		times := 1
+		if often != "" {
+			times = int(often[0] - '0')
+		}
+		for range times {
+			forms[f[0]] = append(forms[f[0]], w)
+		}
 	}
 	return forms, nil
 }
