@@ -34,7 +34,8 @@ const (
 const (
 	WorkExpire = "link.expire"
 	WorkSweep  = "file.sweep"
-	SweepAll   = "all" // look for stored files that nothing refers to, and report them
+	WorkLetter = "link.letter" // a code that a portal has left; the reference is that of its row
+	SweepAll   = "all"         // look for stored files that nothing refers to, and report them
 )
 
 // Terms are what policy decided about the files of one recipient.

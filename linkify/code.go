@@ -39,7 +39,7 @@ func (l *Links) RequestCode(ctx context.Context, token string, v Visitor, addres
 		if err := l.keepCode(tx, id, r.id, browser, code, to); err != nil {
 			return err
 		}
-		if err := l.o.Post(tx, l.codeLetter(r, who, to, code)); err != nil {
+		if err := l.mailCode(tx, r, who, to, code); err != nil {
 			return err
 		}
 		out = Sent{Masked: mask(to), Expires: tx.Now().Add(codeLife)}
@@ -108,7 +108,7 @@ func (l *Links) keepCode(tx *db.Tx, id, link, browser, code string, to mailaddr.
 		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0)
 		ON CONFLICT (link, browser) DO UPDATE SET id = excluded.id, code = excluded.code, key_id = excluded.key_id,
 			sealed = excluded.sealed, tries = 0, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = 0`,
-		id, link, browser, hex.EncodeToString(l.o.Keys.MAC("linkify.code", id, code)), l.o.Keys.CurrentID(), sealed,
+		id, link, browser, hex.EncodeToString(l.keys.MAC("linkify.code", id, code)), l.keys.CurrentID(), sealed,
 		db.Micros(now), db.Micros(now.Add(codeLife)))
 	return err
 }
@@ -141,7 +141,7 @@ func (l *Links) tryCode(tx *db.Tx, token string, v Visitor, code string) (refuse
 	if err != nil {
 		return nil, err
 	}
-	mac, err := l.o.Keys.MACWith(c.keyID, "linkify.code", c.id, code)
+	mac, err := l.keys.MACWith(c.keyID, "linkify.code", c.id, code)
 	if err != nil {
 		return nil, err
 	}

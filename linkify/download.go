@@ -237,7 +237,7 @@ func (t *transfer) count(tx *db.Tx, f File) error {
 // addressHash lets visits of one address be recognised as such after the address itself was purged. The key's
 // id stands before it, because another key gives another hash.
 func (l *Links) addressHash(address string) string {
-	return l.o.Keys.CurrentID() + ":" + hex.EncodeToString(l.o.Keys.MAC("linkify.visitor", address))[:32]
+	return l.keys.CurrentID() + ":" + hex.EncodeToString(l.keys.MAC("linkify.visitor", address))[:32]
 }
 
 // plainIP is the address as the log shows it; what is none was not seen by us but claimed by somebody.

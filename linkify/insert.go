@@ -58,7 +58,7 @@ func (l *Links) insert(tx *db.Tx, n row, m Mail, r Recipient, p plan) error {
 		return err
 	}
 	who, err := l.sealJSON(sealAbout, n.id, about{Address: r.Address, Person: m.Person, From: m.From, FromName: m.FromName,
-		Subject: m.Subject, Company: l.o.Company})
+		Company: l.o.Company})
 	if err != nil {
 		return err
 	}
@@ -68,11 +68,12 @@ func (l *Links) insert(tx *db.Tx, n row, m Mail, r Recipient, p plan) error {
 	}
 	now := db.Micros(tx.Now())
 	made, err := tx.Exec(`INSERT INTO link (id, message, recipient, generation, token, key_id, state, access, shared, person, sealed,
-		plan, body, version, created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, 0, 0, '', '', $16, 0, 0, 0)
+		plan, body, version, created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken, title)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, 0, 0, '', '', $16, 0, 0, 0, $17)
 		ON CONFLICT (message, recipient) DO NOTHING`,
 		n.id, m.ID, r.ID, n.generation, tokenHash(token), n.keyID, Inactive, r.Terms.access(), db.Bool(r.Shared), string(m.Person.Key()),
-		who, fixed, n.body, now, db.Micros(n.expires), len(p.Files))
+		who, fixed, n.body, now, db.Micros(n.expires), len(p.Files),
+		l.o.Keys.Seal(sealTitle, n.id, []byte(m.Subject)))
 	if err != nil {
 		return err
 	}

@@ -24,20 +24,22 @@ const (
 
 // Options are what cmd gives. The zero value of what is not marked optional is refused by New.
 type Options struct {
-	DB      *db.DB
-	Keys    *seal.Keys
-	Blobs   blob.Store
-	Portal  string         // what links start with: "https://files.corp.example"
-	Company string         // optional: organization.name
-	Zone    *time.Location // organization.time_zone
-	Life    time.Duration  // optional: how long a link answers, 14 days
-	Keep    time.Duration  // optional: how long files outlive their last link, so that it can be extended, 7 days
+	DB *db.DB
+	// Keys are the main ones. A node that is only a portal has none, and PortalKeys instead.
+	Keys, PortalKeys *seal.Keys
+	Blobs            blob.Store
+	Portal           string         // what links start with: "https://files.corp.example"
+	Company          string         // optional: organization.name
+	Zone             *time.Location // organization.time_zone
+	Life             time.Duration  // optional: how long a link answers, 14 days
+	Keep             time.Duration  // optional: how long files outlive their last link, so that it can be extended, 7 days
 	// TempDir is where a file is encrypted before the store takes it over: best on the store's file system,
 	// where taking over is a rename. It is made when missing.
 	TempDir string
 	// FreeMail are further domains where neighbours are no colleagues. Optional.
 	FreeMail []string
-	// Post hands a mail of our own to the queue, in the transaction of its cause.
+	// Post hands a mail of our own to the queue, in the transaction of its cause. A portal, which cannot write mail,
+	// leaves its codes to the other nodes.
 	Post func(tx *db.Tx, letter Letter) error
 	// Schedule puts work into the queue's one table of due work; the same kind and ref again moves its time.
 	Schedule func(tx *db.Tx, kind, ref string, due time.Time) error
@@ -54,18 +56,27 @@ type Options struct {
 // Links is the whole of the package: stored files, links and their log. It is safe for concurrent use.
 type Links struct {
 	o    Options
+	keys *seal.Keys // of what portals may open
 	free map[string]bool
 }
 
 // New checks the options and starts nothing.
 func New(o Options) (*Links, error) {
-	if o.DB == nil || o.Keys == nil || o.Blobs == nil || o.Post == nil || o.Schedule == nil || o.TempDir == "" {
-		return nil, errors.New("linkify: database, keys, store, temporary directory, post and schedule are all needed")
+	portal := o.PortalKeys != nil
+	if portal == (o.Keys != nil) || portal == (o.Post != nil) {
+		return nil, errors.New("linkify: needs the main keys and a post, or a portal's keys and none")
+	}
+	if o.DB == nil || o.Blobs == nil || o.Schedule == nil || o.TempDir == "" {
+		return nil, errors.New("linkify: database, store, temporary directory and schedule are all needed")
 	}
 	if err := o.settle(); err != nil {
 		return nil, err
 	}
-	return &Links{o: o, free: freeSet(o.FreeMail)}, nil
+	l := &Links{o: o, keys: o.PortalKeys, free: freeSet(o.FreeMail)}
+	if !portal {
+		l.keys = o.Keys.Portal()
+	}
+	return l, nil
 }
 
 // settle checks and completes what Prepare and Preview share.

@@ -171,7 +171,7 @@ func (l *Links) storeAll(ctx context.Context, mail string, s Splice, sweep time.
 		digests[i] = d
 		if parts[d] == nil {
 			parts[d] = a.Part
-			want = append(want, stored{message: mail, digest: d, size: a.Size, keyID: l.o.Keys.CurrentID(),
+			want = append(want, stored{message: mail, digest: d, size: a.Size, keyID: l.keys.CurrentID(),
 				object: objectPrefix + strings.ToLower(mail) + "." + d})
 		}
 	}

@@ -48,7 +48,7 @@ func (l *Links) limit(tx *db.Tx, what string, subject ...string) error {
 	now := tx.Now()
 	for _, each := range limitsOf(what) {
 		opened := now.Truncate(each.window)
-		key := hex.EncodeToString(l.o.Keys.MAC("linkify.rate", append([]string{what, each.window.String()}, subject...)...))[:40]
+		key := hex.EncodeToString(l.keys.MAC("linkify.rate", append([]string{what, each.window.String()}, subject...)...))[:40]
 		var count int64
 		err := tx.QueryRow(`SELECT count FROM link_rate WHERE subject = $1 AND opened_at = $2`, key, db.Micros(opened)).Scan(&count)
 		if err != nil && !db.IsNoRows(err) {

@@ -20,6 +20,7 @@ type row struct {
 	shared                 bool
 	person                 string
 	sealed, plan           []byte
+	title                  []byte // nil for a portal
 	body                   string
 	version                int64
 	created, expires       time.Time
@@ -30,8 +31,12 @@ type row struct {
 	firstTaken, lastTaken  time.Time
 }
 
-const rowColumns = `id, message, recipient, generation, key_id, state, access, shared, person, sealed, plan, body, version,
+// A portal's database user may read these columns; title is for staff, sealed with keys that a portal has not.
+const (
+	portalColumns = `id, message, recipient, generation, key_id, state, access, shared, person, sealed, plan, body, version,
 	created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken`
+	rowColumns = portalColumns + `, title`
+)
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -40,7 +45,7 @@ func scanRow(s scanner) (row, error) {
 	var shared, created, expires, activated, ended, first, last int64
 	err := s.Scan(&r.id, &r.message, &r.recipient, &r.generation, &r.keyID, &r.state, &r.access, &shared, &r.person,
 		&r.sealed, &r.plan, &r.body, &r.version,
-		&created, &expires, &activated, &ended, &r.endedBy, &r.cause, &r.files, &r.taken, &first, &last)
+		&created, &expires, &activated, &ended, &r.endedBy, &r.cause, &r.files, &r.taken, &first, &last, &r.title)
 	r.shared = shared != 0
 	r.created, r.expires, r.activated, r.ended = db.Time(created), db.Time(expires), db.Time(activated), db.Time(ended)
 	r.firstTaken, r.lastTaken = db.Time(first), db.Time(last)
@@ -81,8 +86,9 @@ type about struct {
 	Person   mailaddr.Address `json:"person"`
 	From     mailaddr.Address `json:"from"`
 	FromName string           `json:"from_name,omitempty"`
-	Subject  string           `json:"subject,omitempty"`
-	Company  string           `json:"company,omitempty"`
+	// Subject stands here in links made before portals had keys of their own; since then in title.
+	Subject string `json:"subject,omitempty"`
+	Company string `json:"company,omitempty"`
 }
 
 // plan is what the first Prepare fixed, sealed: with the mail's own bytes and the token it gives the same
@@ -106,11 +112,11 @@ func (l *Links) sealJSON(purpose, id string, v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.o.Keys.Seal(purpose, id, plain), nil
+	return l.keys.Seal(purpose, id, plain), nil
 }
 
 func (l *Links) openJSON(purpose, id string, sealed []byte, v any) error {
-	plain, err := l.o.Keys.Open(purpose, id, sealed)
+	plain, err := l.keys.Open(purpose, id, sealed)
 	if err != nil {
 		return fmt.Errorf("open %s of %s: %w", purpose, id, err)
 	}
@@ -121,6 +127,7 @@ func (l *Links) openJSON(purpose, id string, sealed []byte, v any) error {
 }
 
 const (
+	sealTitle   = "linkify.title"
 	sealAbout   = "linkify.about"
 	sealPlan    = "linkify.plan"
 	sealFile    = "linkify.file"
@@ -151,7 +158,7 @@ func (p plan) filesOf() []File {
 }
 
 func rowByToken(tx *db.Tx, token string) (row, error) {
-	return scanRow(tx.QueryRow(`SELECT `+rowColumns+` FROM link WHERE token = $1`, tokenHash(token)))
+	return scanRow(tx.QueryRow(`SELECT `+portalColumns+`, NULL FROM link WHERE token = $1`, tokenHash(token)))
 }
 
 func rowByID(tx *db.Tx, id string) (row, error) {

@@ -102,6 +102,13 @@ func (l *Links) link(r row, now time.Time) (Link, error) {
 	if err != nil {
 		return Link{}, err
 	}
+	if r.title != nil {
+		title, err := l.o.Keys.Open(sealTitle, r.id, r.title)
+		if err != nil {
+			return Link{}, fmt.Errorf("open title of link %s: %w", r.id, err)
+		}
+		who.Subject = string(title)
+	}
 	p, err := l.plan(r)
 	return Link{ID: r.id, Message: r.message, Recipient: r.recipient, Address: who.Address, State: r.stateAt(now), Access: r.access,
 		Shared: r.shared, Person: who.Person, Subject: who.Subject, CreatedAt: r.created, ActivatedAt: r.activated, ExpiresAt: r.expires,

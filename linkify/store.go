@@ -48,7 +48,7 @@ func (l *Links) digest(message, sum string) string {
 }
 
 func (l *Links) binding(s stored) ([]byte, error) {
-	return l.o.Keys.MACWith(s.keyID, "linkify.object", s.object, strconv.FormatInt(s.size, 10))
+	return l.keys.MACWith(s.keyID, "linkify.object", s.object, strconv.FormatInt(s.size, 10))
 }
 
 func blobRow(tx *db.Tx, message, digest string) (stored, error) {
@@ -127,7 +127,7 @@ func (l *Links) encrypt(s stored, content []byte) (path string, err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	w, err := l.o.Keys.EncryptTo(f)
+	w, err := l.keys.EncryptTo(f)
 	if err != nil {
 		return "", err
 	}
@@ -178,7 +178,7 @@ func (l *Links) open(ctx context.Context, s stored) (*object, error) {
 }
 
 func (l *Links) proved(f blob.File, s stored) (io.ReaderAt, error) {
-	plain, size, err := l.o.Keys.DecryptAt(f, f.Size())
+	plain, size, err := l.keys.DecryptAt(f, f.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

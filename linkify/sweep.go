@@ -155,13 +155,10 @@ func forgetBrowsers(tx *db.Tx, message string) error {
 	return nil
 }
 
-// sweepAll reports orphans, clears what a crash left in the temporary directory and forgets old limits.
+// sweepAll reports orphans and forgets old limits.
 func (l *Links) sweepAll(ctx context.Context) (time.Time, error) {
 	now, err := l.o.DB.Now(ctx)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("sweep: %w", err)
-	}
-	if err := l.clearTemp(now.Add(-orphanAge)); err != nil {
 		return time.Time{}, fmt.Errorf("sweep: %w", err)
 	}
 	err = l.slices(ctx, `DELETE FROM link_rate WHERE ends_at IN (SELECT ends_at FROM link_rate WHERE ends_at < $1 ORDER BY ends_at LIMIT 200)`, now)
@@ -201,7 +198,8 @@ func (l *Links) slices(ctx context.Context, statement string, before time.Time) 
 	}
 }
 
-func (l *Links) clearTemp(before time.Time) error {
+// ClearTemp removes what a crash left in the temporary directory before a time. Every node has one of its own.
+func (l *Links) ClearTemp(before time.Time) error {
 	names, err := filepath.Glob(filepath.Join(l.o.TempDir, tempPattern))
 	if err != nil {
 		return err

@@ -125,6 +125,9 @@ func TestOrphansAreReportedAndKept(t *testing.T) {
 			if err != nil || !again.After(d.clock.now()) {
 				t.Fatalf("%v, %v", again, err)
 			}
+			if err := d.ClearTemp(d.clock.now().Add(-24 * time.Hour)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		d.clock.mu.Lock()
 		d.clock.at = time.Now() // the store's times are the machine's

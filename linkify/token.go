@@ -91,7 +91,7 @@ const ticketLife = 2 * time.Hour
 // Nothing of it is stored; the link and the session are looked up again when it is shown.
 func (l *Links) ticket(link, session, file string, until time.Time) string {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
-	raw = append(raw, l.o.Keys.MAC("linkify.ticket", link, session, file, strconv.FormatInt(until.Unix(), 10))...)
+	raw = append(raw, l.keys.MAC("linkify.ticket", link, session, file, strconv.FormatInt(until.Unix(), 10))...)
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
@@ -104,5 +104,5 @@ func (l *Links) checkTicket(ticket, link, session, file string, now time.Time) b
 	if until > 1<<40 || now.Unix() > int64(until) {
 		return false
 	}
-	return l.o.Keys.VerifyMAC(raw[8:], "linkify.ticket", link, session, file, strconv.FormatUint(until, 10))
+	return l.keys.VerifyMAC(raw[8:], "linkify.ticket", link, session, file, strconv.FormatUint(until, 10))
 }

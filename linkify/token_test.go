@@ -10,7 +10,7 @@ import (
 )
 
 func TestTokenIsTheSameForEverAndNobodyElses(t *testing.T) {
-	l := &Links{o: Options{Keys: seal.NewTest()}}
+	l := &Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}
 	seen := map[string]string{}
 	for _, link := range []string{"a", "b", "a1"} {
 		for generation := range int64(3) {
@@ -39,7 +39,7 @@ func TestPreviewTokenHasTheLengthButNotTheFormOfAToken(t *testing.T) {
 }
 
 func TestTicketHoldsForOneLinkSessionFileAndTime(t *testing.T) {
-	l := &Links{o: Options{Keys: seal.NewTest()}}
+	l := &Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}
 	now := start(t)
 	good := l.ticket("link", "session", "file", now.Add(time.Hour))
 	if !l.checkTicket(good, "link", "session", "file", now) {
@@ -50,7 +50,7 @@ func TestTicketHoldsForOneLinkSessionFileAndTime(t *testing.T) {
 		"other session": l.checkTicket(good, "link", "session2", "file", now),
 		"other file":    l.checkTicket(good, "link", "session", "file2", now),
 		"late":          l.checkTicket(good, "link", "session", "file", now.Add(time.Hour+time.Second)),
-		"other keys":    (&Links{o: Options{Keys: seal.NewTest()}}).checkTicket(good, "link", "session", "file", now),
+		"other keys":    (&Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}).checkTicket(good, "link", "session", "file", now),
 		"empty":         l.checkTicket("", "link", "session", "file", now),
 		"longer":        l.checkTicket(good+"A", "link", "session", "file", now),
 	} {
@@ -68,7 +68,7 @@ func TestTicketHoldsForOneLinkSessionFileAndTime(t *testing.T) {
 }
 
 func FuzzTicket(f *testing.F) {
-	l := &Links{o: Options{Keys: seal.NewTest()}}
+	l := &Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}
 	now := time.Unix(1_800_000_000, 0)
 	f.Add(l.ticket("link", "session", "other", now.Add(time.Hour)))
 	f.Add("")

@@ -40,6 +40,7 @@ var (
 // Keys is a loaded key file. It never changes after Load and is safe for concurrent use.
 type Keys struct {
 	current *key
+	order   []*key // as in the file, the current one last
 	byID    map[string]*key
 }
 
@@ -61,24 +62,35 @@ func Load(path string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read keys: %w", err)
+	if err := private(path); err != nil {
+		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("key file %s may be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
-	}
-	k, err := parse(raw)
+	k, err := parse(raw, header)
 	if err != nil {
 		return nil, fmt.Errorf("key file %s: %w", path, err)
 	}
 	return k, nil
 }
 
+// private refuses a file that others may read.
+func private(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("key file %s may be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
+	}
+	return nil
+}
+
 // NewTest makes keys that live as long as the test.
 func NewTest() *Keys {
-	k := newKey(time.Now())
-	return &Keys{current: k, byID: map[string]*key{k.id: k}}
+	return only(newKey(time.Now()))
+}
+
+func only(k *key) *Keys {
+	return &Keys{current: k, order: []*key{k}, byID: map[string]*key{k.id: k}}
 }
 
 func newKey(at time.Time) *key {
@@ -99,7 +111,7 @@ func create(path string) (*Keys, error) {
 	if err := writeSynced(path, text); err != nil {
 		return nil, fmt.Errorf("make keys: %w", err)
 	}
-	return &Keys{current: k, byID: map[string]*key{k.id: k}}, nil
+	return only(k), nil
 }
 
 // writeSynced writes a file that is there whole or not at all: mail sealed with a key that a power cut took
@@ -132,11 +144,16 @@ func (k *key) line() string {
 	return fmt.Sprintf("%s %s %s", k.id, k.made.Format(time.RFC3339), hex.EncodeToString(k.secret[:]))
 }
 
-func parse(raw []byte) (*Keys, error) {
+// parse reads a file whose first line must be want: a key file of the other sort would open nothing of what it is
+// meant for, and must not be called damaged.
+func parse(raw []byte, want string) (*Keys, error) {
 	keys := &Keys{byID: map[string]*key{}}
 	lines := bufio.NewScanner(bytes.NewReader(raw))
-	if !lines.Scan() || lines.Text() != header {
-		return nil, fmt.Errorf("line 1 is not %q", header)
+	if !lines.Scan() || lines.Text() != want {
+		if sort := otherSort(lines.Text()); sort != nil {
+			return nil, sort
+		}
+		return nil, fmt.Errorf("line 1 is not %q", want)
 	}
 	for n := 2; lines.Scan(); n++ {
 		if strings.TrimSpace(lines.Text()) == "" {
@@ -150,6 +167,7 @@ func parse(raw []byte) (*Keys, error) {
 			return nil, fmt.Errorf("line %d: key %s stands twice", n, k.id)
 		}
 		keys.byID[k.id], keys.current = k, k
+		keys.order = append(keys.order, k)
 	}
 	if keys.current == nil {
 		return nil, errors.New("holds no key")

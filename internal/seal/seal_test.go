@@ -45,7 +45,7 @@ func TestBadKeyFilesNameTheLineAndNeverTheSecret(t *testing.T) {
 		header + "\n12345678 yesterday " + secret:                                                          "line 2",
 		header + "\n12345678 2026-01-01T00:00:00Z " + secret[:62]:                                          "line 2",
 	} {
-		_, err := parse([]byte(text))
+		_, err := parse([]byte(text), header)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -82,11 +82,11 @@ func TestSealedValueOpensOnlyInItsPlace(t *testing.T) {
 
 func TestRotatedKeysStillOpenOldThings(t *testing.T) {
 	old, young := newKey(time.Now()), newKey(time.Now())
-	before, err := parse([]byte(header + "\n" + old.line() + "\n"))
+	before, err := parse([]byte(header+"\n"+old.line()+"\n"), header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := parse([]byte(header + "\n" + old.line() + "\n" + young.line() + "\n"))
+	after, err := parse([]byte(header+"\n"+old.line()+"\n"+young.line()+"\n"), header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestStreamOpensAtAnyOffsetAndShowsDamage(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + "\n12345678 2026-01-01T00:00:00Z " + strings.Repeat("0f", 32)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if k, err := parse(raw); err == nil && k.current == nil {
+		if k, err := parse(raw, header); err == nil && k.current == nil {
 			t.Fatal("no key and no error")
 		}
 	})
