@@ -169,7 +169,7 @@ func (l *Links) appendPart(ctx context.Context, token string, v Visitor, id stri
 		}
 		return 0, false, ErrOffset
 	}
-	p := part{file: id, start: offset, object: partPrefix + strings.ToLower(id) + "." + strings.ToLower(db.NewID()), keyID: l.o.Keys.CurrentID()}
+	p := part{file: id, start: offset, object: partPrefix + strings.ToLower(id) + "." + strings.ToLower(db.NewID()), keyID: l.keys.CurrentID()}
 	file, cause, err := l.encryptPart(&p, io.LimitReader(src, min(partSize, u.Size-offset)))
 	if err != nil {
 		return 0, false, err
@@ -196,7 +196,7 @@ const partTail = sha256.Size
 // partBinding is that tail: as with linked files, it proves that an object is the one its row speaks of. It stands
 // at the end because the size is not known before.
 func (l *Links) partBinding(p part) ([]byte, error) {
-	return l.o.Keys.MACWith(p.keyID, "linkify.part", p.object, p.file, strconv.FormatInt(p.start, 10), strconv.FormatInt(p.size, 10))
+	return l.keys.MACWith(p.keyID, "linkify.part", p.object, p.file, strconv.FormatInt(p.start, 10), strconv.FormatInt(p.size, 10))
 }
 
 // encryptPart writes a piece to a synced temporary file and fills in its size. cause is why src ended early:
@@ -214,7 +214,7 @@ func (l *Links) encryptPart(p *part, src io.Reader) (name string, cause, err err
 			os.Remove(f.Name())
 		}
 	}()
-	w, err := l.o.Keys.EncryptTo(f)
+	w, err := l.keys.EncryptTo(f)
 	if err != nil {
 		return "", nil, err
 	}

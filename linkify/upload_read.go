@@ -123,7 +123,7 @@ func (c *Received) turnTo(i int) error {
 }
 
 func (l *Links) provedPart(f blob.File, p part) (io.ReaderAt, error) {
-	plain, size, err := l.o.Keys.DecryptAt(f, f.Size())
+	plain, size, err := l.keys.DecryptAt(f, f.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

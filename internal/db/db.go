@@ -1,5 +1,5 @@
 // Package db owns the one way into the database: opening it, migrating it, and running transactions. It
-// knows two engines (SQLite and PostgreSQL) and no table but goose's.
+// knows two engines (SQLite and PostgreSQL) and no table but goose's and schema_floor.
 //
 // Every statement is written once for both: parameters $1..$n, first used in ascending order; columns
 // BIGINT, TEXT and BYTEA; times as microseconds (Micros, Time); compare-and-set instead of row locks.
@@ -22,7 +22,6 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/mattn/go-sqlite3"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations/*.sql
@@ -49,6 +48,8 @@ type DB struct {
 	pool   *sql.DB          // PostgreSQL: everything; SQLite: readers
 	writer *writer          // SQLite only
 
+	files fs.FS // migrations
+	guest bool  // may not change the schema
 	mu    sync.Mutex
 	stmts map[string]*sql.Stmt // SQLite readers
 }
@@ -59,13 +60,20 @@ type Option func(*DB)
 // WithClock replaces the clock of both engines. For tests of what happens hours later.
 func WithClock(now func() time.Time) Option { return func(d *DB) { d.clock = now } }
 
+// AsGuest opens a database as it is, for a user of it who may not change its schema. One whose tables have never been
+// made, or not all that this program knows, is refused.
+func AsGuest() Option { return func(d *DB) { d.guest = true } }
+
 // Open opens "sqlite:PATH" or "postgres://..." and brings its tables up to date.
 func Open(ctx context.Context, rawURL string, opts ...Option) (*DB, error) {
-	d := &DB{stmts: map[string]*sql.Stmt{}}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{stmts: map[string]*sql.Stmt{}, files: files}
 	for _, o := range opts {
 		o(d)
 	}
-	var err error
 	switch {
 	case strings.HasPrefix(rawURL, "sqlite:"):
 		err = d.openSQLite(ctx, strings.TrimPrefix(rawURL, "sqlite:"))
@@ -92,7 +100,7 @@ func (d *DB) openSQLite(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
-	if err := migrate(ctx, goose.DialectSQLite3, w.pool); err != nil {
+	if err := d.migrateSQLite(ctx, path, w.pool); err != nil {
 		w.close()
 		return fmt.Errorf("migrate database %s: %w", path, err)
 	}
@@ -127,34 +135,12 @@ func (d *DB) openPostgreSQL(ctx context.Context, rawURL string) error {
 	pool.SetMaxOpenConns(24)
 	pool.SetMaxIdleConns(12)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	if err := migrate(ctx, goose.DialectPostgres, pool); err != nil {
+	if err := d.migrate(ctx, goose.DialectPostgres, pool); err != nil {
 		pool.Close()
 		return fmt.Errorf("migrate PostgreSQL: %w", err)
 	}
 	d.pool = pool
 	return nil
-}
-
-// migrate runs what has not run. On PostgreSQL an advisory lock lets one of several starting nodes do it.
-func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	if dialect == goose.DialectPostgres {
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return err
-		}
-		opts = append(opts, goose.WithSessionLocker(locker))
-	}
-	p, err := goose.NewProvider(dialect, pool, files, opts...)
-	if err != nil {
-		return err
-	}
-	_, err = p.Up(ctx)
-	return err
 }
 
 // Close waits for running writes and closes every connection.
