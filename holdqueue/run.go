@@ -30,6 +30,9 @@ const (
 // not for a next hop that has fallen silent.
 func (q *Queue) Run(ctx context.Context) error {
 	if err := q.setFloor(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it began
+		}
 		return err
 	}
 	var running sync.WaitGroup

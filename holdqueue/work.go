@@ -33,6 +33,18 @@ func (q *Queue) schedule(tx *db.Tx, kind, ref string, due time.Time) error {
 	return nil
 }
 
+// Announce makes work of a kind due at a time unless it is scheduled already. It needs no queue: a portal that may only
+// add to the table uses it as well.
+func Announce(tx *db.Tx, kind, ref string, due time.Time) error {
+	// No conflict target: PostgreSQL would ask for the right to read it.
+	_, err := tx.Exec(`INSERT INTO work (kind, ref, due_at, attempt, tries) VALUES ($1, $2, $3, '', 0) ON CONFLICT DO NOTHING`,
+		kind, ref, db.Micros(due))
+	if err != nil {
+		return fmt.Errorf("announce %s: %w", kind, err)
+	}
+	return nil
+}
+
 // Unschedule forgets work of a kind. A worker that is at it finishes, and its wish to run again is not granted.
 func (q *Queue) Unschedule(tx *db.Tx, kind, ref string) error {
 	if _, err := tx.Exec(`DELETE FROM work WHERE kind = $1 AND ref = $2`, kind, ref); err != nil {

@@ -166,7 +166,7 @@ func wrongCode(tx *db.Tx, r row, c liveCode) (refused, err error) {
 	}
 	left := codeTries - int(c.tries) - 1
 	if left == 0 {
-		return ErrCodeSpent, record(tx, System, "link.code_spent", r.message, r.recipient, r.id, nil)
+		return ErrCodeSpent, record(tx, visitor, "link.code_spent", r.message, r.recipient, r.id, nil)
 	}
 	return &WrongCodeError{Left: left}, nil
 }

@@ -83,13 +83,31 @@ func (c *CheckCmd) look(ctx context.Context) []note {
 	if len(wrong) == 0 {
 		notes = append(notes, note{Level: noteOK, What: "configuration", File: c.Config, Text: "every key is understood"})
 	}
-	looks := []func(context.Context, *checkup){
-		checkPolicy, checkPeople, checkUsers, checkSources, checkSecrets, checkCertificates, checkAddresses, checkDataDir, checkKeys,
+	return append(notes, k.all(ctx, c.looks(config))...)
+}
+
+// looks are those that the roles of the node need.
+func (c *CheckCmd) looks(config *Config) []func(context.Context, *checkup) {
+	type look = func(context.Context, *checkup)
+	if config.portalOnly() {
+		files := []look{checkSecrets, checkCertificates, checkAddresses, checkPortalKeys}
+		if c.Offline {
+			return files
+		}
+		return append(files, checkListeners, checkPortalDatabase)
 	}
-	if !c.Offline {
-		looks = append(looks, checkListeners, checkDatabase, checkStore, checkRelay, checkProvider, checkScanner)
+	looks := []look{checkPolicy, checkPeople, checkUsers, checkSources, checkSecrets, checkCertificates, checkAddresses, checkDataDir, checkKeys}
+	if c.Offline {
+		return looks
 	}
-	return append(notes, k.all(ctx, looks)...)
+	looks = append(looks, checkListeners, checkDatabase, checkRoles, checkStore)
+	if config.does(roleQueue) {
+		looks = append(looks, checkRelay, checkScanner)
+	}
+	if config.does(roleWeb) {
+		looks = append(looks, checkProvider)
+	}
+	return looks
 }
 
 // all runs the looks side by side, because most of them wait for others, and

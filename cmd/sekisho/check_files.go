@@ -212,17 +212,19 @@ func (k *checkup) private(path, file string) {
 // checkCertificates: readable, not about to end, made for the right name.
 func checkCertificates(_ context.Context, k *checkup) {
 	s := k.c.Submission
-	if s.TLS.Given() {
+	if s.TLS.Given() && k.c.does(roleSubmission) {
 		k.certificate("submission.tls", s.TLS, s.Hostname)
-	} else if len(s.Listen)+len(s.ListenTLS) > 0 {
+	} else if len(s.Listen)+len(s.ListenTLS) > 0 && k.c.does(roleSubmission) {
 		k.fail("submission.tls", "no certificate: people sign in over TLS only, so nobody could submit")
 	}
-	if k.c.Web.TLS.Given() {
+	if !k.c.does(roleWeb) {
+		// nothing of the staff pages answers here
+	} else if k.c.Web.TLS.Given() {
 		k.certificate("web.tls", k.c.Web.TLS, hostOf(k.c.BaseURL))
 	} else if strings.HasPrefix(k.c.BaseURL, "https:") {
 		k.warn("web", "no certificate: a proxy in front must provide %s; name it in web.trusted_proxies", k.c.BaseURL)
 	}
-	if k.c.Portal.Listen != "" && k.c.Portal.TLS.Given() {
+	if k.c.does(rolePortal) && k.c.Portal.Listen != "" && k.c.Portal.TLS.Given() {
 		k.certificate("portal", k.c.Portal.TLS, hostOf(k.c.Portal.URL))
 	}
 }
@@ -281,6 +283,9 @@ func checkAddresses(_ context.Context, k *checkup) {
 	}
 	if base.Scheme != "https" {
 		k.warn("base_url", "%s is not https: sessions and decisions travel in clear", k.c.BaseURL)
+	}
+	if !k.c.does(roleQueue) {
+		return
 	}
 	if len(k.c.Administrators) == 0 {
 		k.warn("administrators", "nobody is named who hears of mail that could not be inspected, of refusals and of lost readiness")

@@ -26,15 +26,16 @@ import (
 func checkListeners(ctx context.Context, k *checkup) {
 	s := k.c.Submission
 	listeners := []struct {
-		path      string
-		addresses []string
+		role, path string
+		addresses  []string
 	}{
-		{"submission.listen", s.Listen}, {"submission.listen_tls", s.ListenTLS}, {"submission.gateway.listen", s.Gateway.Listen},
-		{"web.listen", []string{k.c.Web.Listen}}, {"portal.listen", []string{k.c.Portal.Listen}}, {"metrics.listen", []string{k.c.Metrics.Listen}},
+		{roleSubmission, "submission.listen", s.Listen}, {roleSubmission, "submission.listen_tls", s.ListenTLS},
+		{roleSubmission, "submission.gateway.listen", s.Gateway.Listen}, {roleWeb, "web.listen", []string{k.c.Web.Listen}},
+		{rolePortal, "portal.listen", []string{k.c.Portal.Listen}}, {"", "metrics.listen", []string{k.c.Metrics.Listen}},
 	}
 	for _, l := range listeners {
 		for _, address := range l.addresses {
-			if address == "" {
+			if address == "" || l.role != "" && !k.c.does(l.role) {
 				continue
 			}
 			listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)

@@ -44,7 +44,9 @@ type Config struct {
 	Retention      RetentionConf    `yaml:"retention"`
 	Metrics        MetricsConf      `yaml:"metrics"`
 	Log            LogConf          `yaml:"log"`
-	Roles          yamlfile.NotYet  `yaml:"roles"` // per node
+	// Roles are what this node does, of several that share a database and a
+	// store: submission, queue, web, portal; default all.
+	Roles []string `yaml:"roles"`
 
 	file *yamlfile.File
 }

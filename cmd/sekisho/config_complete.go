@@ -18,6 +18,9 @@ import (
 // complete fills in what the file leaves out and makes paths absolute.
 func (c *Config) complete() {
 	c.DataDir = c.beside(cmp.Or(c.DataDir, "/var/lib/sekisho"))
+	if !c.file.Has("roles") {
+		c.Roles = allRoles()
+	}
 	c.completeOrganization()
 	c.completeSubmission()
 	c.completeRelay()

@@ -27,9 +27,14 @@ func (c *Config) validate() {
 	for i := range c.Submission.Gateway.Sources {
 		c.validateSource(i)
 	}
-	c.validateRelay()
+	c.validateRoles()
+	if c.does(roleQueue) {
+		c.validateRelay()
+	}
 	c.validateStores()
-	c.validateOIDC()
+	if c.does(roleWeb) {
+		c.validateOIDC()
+	}
 	c.validateWeb()
 	c.oneOf("policy.mode", c.Policy.Mode, "enforce", "observe")
 	c.oneOf("log.format", c.Log.Format, "json", "text")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/linkify"
@@ -35,10 +36,13 @@ func (h *house) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var wrong []error
-	for name, look := range map[string]func(context.Context) error{
+	parts := map[string]func(context.Context) error{
 		"database": h.db.Ready, "files": h.blobs.Ready, "disk": func(context.Context) error { return h.room() },
-		"relay": h.relayReady,
-	} {
+	}
+	if h.config.does(roleQueue) {
+		parts["relay"] = h.relayReady
+	}
+	for name, look := range parts {
 		if err := look(ctx); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
 		}
@@ -115,23 +119,41 @@ func (h *house) warmUp(ctx context.Context) error {
 	return nil
 }
 
-// purgeDaily takes personal data out of the logs when its retention is over, and sweeps what crashes left behind.
-func (h *house) purgeDaily(ctx context.Context) error {
+// workDaily is what is done once a day by one node of all: taking personal data out of the logs when its retention is
+// over, and sweeping what crashes left in the store.
+const (
+	workDaily = "house.daily"
+	dailyAll  = "all"
+)
+
+func (h *house) daily(ctx context.Context, _ string) (again time.Time, err error) {
+	now, err := h.db.Now(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for what, do := range map[string]func() error{
+		"download log not purged": func() error { return h.links.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Downloads))) },
+		"audit log not purged": func() error {
+			_, err := h.audit.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Facts)), "system")
+			return err
+		},
+		"unfinished uploads not swept":    func() error { return h.blobs.Sweep(ctx, now.Add(-24*time.Hour)) },
+		"bodies without a mail not swept": func() error { return h.queue.SweepBodies(ctx, now.Add(-24*time.Hour)) },
+	} {
+		if err := do(); err != nil && ctx.Err() == nil {
+			h.log.Error(what, "error", err)
+		}
+	}
+	return now.Add(24 * time.Hour), ctx.Err()
+}
+
+// tidyDaily clears what this node's own crashes left on its own disk.
+func (h *house) tidyDaily(ctx context.Context) error {
 	tick := time.NewTicker(24 * time.Hour)
 	defer tick.Stop()
 	for {
-		now := time.Now()
-		if err := h.links.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Downloads))); err != nil && ctx.Err() == nil {
-			h.log.Error("download log not purged", "error", err)
-		}
-		if _, err := h.audit.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Facts)), "system"); err != nil && ctx.Err() == nil {
-			h.log.Error("audit log not purged", "error", err)
-		}
-		if err := h.blobs.Sweep(ctx, now.Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
-			h.log.Error("unfinished uploads not swept", "error", err)
-		}
-		if err := h.queue.SweepBodies(ctx, now.Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
-			h.log.Error("bodies without a mail not swept", "error", err)
+		if err := h.links.ClearTemp(time.Now().Add(-24 * time.Hour)); err != nil {
+			h.log.Error("temporary files not cleared", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -149,10 +171,14 @@ func fileStamp(path string) string {
 	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
 }
 
-// scheduleSweeps makes the daily look for stored files that nothing refers to due, unless it already is.
+// scheduleSweeps makes the daily works due, unless they already are: a node that starts again does not put off what
+// another has planned.
 func (h *house) scheduleSweeps(ctx context.Context) error {
 	return h.db.Write(ctx, func(tx *db.Tx) error {
-		return h.queue.Schedule(tx, linkify.WorkSweep, linkify.SweepAll, tx.Now().Add(time.Hour))
+		if err := holdqueue.Announce(tx, linkify.WorkSweep, linkify.SweepAll, tx.Now().Add(time.Hour)); err != nil {
+			return err
+		}
+		return holdqueue.Announce(tx, workDaily, dailyAll, tx.Now())
 	})
 }
 

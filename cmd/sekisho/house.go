@@ -191,6 +191,8 @@ func (h *house) connect() {
 	for kind, handler := range h.folderHandlers() {
 		q.Handlers[kind] = handler
 	}
+	q.Handlers[linkify.WorkLetter] = h.links.Letter
+	q.Handlers[workDaily] = h.daily
 }
 
 // held asks people, and tells administrators of what could not be inspected.

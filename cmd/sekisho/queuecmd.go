@@ -28,6 +28,7 @@ type QueueCmd struct {
 	Retry   QueueRetryCmd   `cmd:"" help:"Try deferred mail again now."`
 	Pause   QueuePauseCmd   `cmd:"" help:"Go on taking mail and release nothing."`
 	Resume  QueueResumeCmd  `cmd:"" help:"Release mail again."`
+	Nodes   QueueNodesCmd   `cmd:"" help:"List the nodes that serve on this database, and whether they work by the same files."`
 	Export  QueueExportCmd  `cmd:"" help:"Write one mail as .eml. This opens its content and is audited."`
 }
 

@@ -8,12 +8,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/internal/metric"
+	"github.com/sekisho-mail/sekisho/internal/node"
 	"github.com/sekisho-mail/sekisho/submission"
 	"github.com/sekisho-mail/sekisho/web"
 	"github.com/sekisho-mail/sekisho/web/signin"
@@ -41,12 +45,15 @@ func (s *ServeCmd) Run(ctx context.Context, out *Streams) error {
 	}
 	log := newLog(c.Log, out)
 	slog.SetDefault(log) // what libraries say goes where our log goes
+	if c.portalOnly() {
+		return servePortal(ctx, c, log, nil)
+	}
 	h, err := openHouse(ctx, c, out.Program, log)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	h.warm = true
+	h.warm = c.does(roleQueue)
 	return h.serve(ctx, nil)
 }
 
@@ -62,51 +69,77 @@ func newLog(c LogConf, out *Streams) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(out.Err, o))
 }
 
-// serve starts every loop and listener. ready, when given, is told the addresses once all of them answer.
+// serve starts every loop and listener of this node's roles. ready, when given, is told the addresses once all of them
+// answer.
 func (h *house) serve(ctx context.Context, ready func(*reached)) error {
+	unlock, err := h.alone()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := h.queue.SweepSpool(); err != nil {
 		return err
 	}
 	if err := h.loadInspector(); err != nil {
 		return err
 	}
-	sender, err := h.newSender()
-	if err != nil {
-		return err
-	}
-	h.queue.Sender, h.queue.Retry = sender, retry
 	d, err := h.openDoors(ctx)
 	if err != nil {
 		return err
 	}
-	if err := h.scheduleSweeps(ctx); err != nil {
+	loops := []func(context.Context) error{h.watchPolicy, h.watchReadiness, h.tidyDaily,
+		func(ctx context.Context) error { return h.roster.Run(ctx, h.desk.PeopleFileBad) }}
+	if h.config.does(roleQueue) {
+		sender, err := h.newSender()
+		if err != nil {
+			return err
+		}
+		h.queue.Sender, h.queue.Retry = sender, retry
+		if err := h.scheduleSweeps(ctx); err != nil {
+			return err
+		}
+		loops = append(loops, h.queue.Run, h.audit.Run, h.warmUp, h.relay.Run)
+	}
+	if _, err := h.links.Prove(ctx); err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return h.queue.Run(ctx) })
-	g.Go(func() error { return h.audit.Run(ctx) })
-	g.Go(func() error { return h.roster.Run(ctx, h.desk.PeopleFileBad) })
-	g.Go(func() error { return h.watchPolicy(ctx) })
-	g.Go(func() error { return h.watchReadiness(ctx) })
-	g.Go(func() error { return d.gate.Run(ctx) })
-	g.Go(func() error { return h.purgeDaily(ctx) })
-	g.Go(func() error { return h.warmUp(ctx) })
-	g.Go(func() error { return h.relay.Run(ctx) })
-	g.Go(func() error { return d.smtp.Run(ctx) })
-	for _, p := range d.pages {
-		g.Go(func() error { return p.run(ctx) })
+	if heart := h.config.heart(h.db, h.keys.CurrentID(), &node.Heart{Log: h.log}); heart != nil {
+		loops = append(loops, heart.Run)
 	}
-	h.log.Info("serving", "version", version(), "submission", fmt.Sprint(d.smtp.Addresses()), "web", d.at.Web, "portal", d.at.Portal)
+	h.log.Info("serving", "version", version(), "roles", h.config.Roles, "submission", fmt.Sprint(d.at.mail), "web", d.at.Web, "portal", d.at.Portal)
 	if ready != nil {
 		ready(d.at)
 	}
+	return runAll(ctx, append(loops, d.loops()...))
+}
+
+// runAll runs the loops until ctx ends or one of them fails.
+func runAll(ctx context.Context, loops []func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, loop := range loops {
+		g.Go(func() error { return loop(ctx) })
+	}
 	return g.Wait()
+}
+
+// alone makes sure that no other service works in this data_dir: each would sweep away what the other is writing.
+func (h *house) alone() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(h.config.DataDir, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data_dir: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another sekisho serves from %s: every node needs a data_dir of its own", h.config.DataDir)
+	}
+	return func() { f.Close() }, nil
 }
 
 // reached is where the doors are, with the ports that were free.
 type reached struct {
 	Submission, SubmissionTLS, Gateway string
 	Web, Portal                        string
+	mail                               submission.Addresses
 }
 
 // doors are the listeners, bound and not yet answering.
@@ -117,52 +150,106 @@ type doors struct {
 	at    *reached
 }
 
+// loops are what runs behind the doors.
+func (d *doors) loops() (all []func(context.Context) error) {
+	if d.smtp != nil {
+		all = append(all, d.smtp.Run)
+	}
+	if d.gate != nil {
+		all = append(all, d.gate.Run)
+	}
+	for _, p := range d.pages {
+		all = append(all, p.run)
+	}
+	return all
+}
+
 func (h *house) openDoors(ctx context.Context) (*doors, error) {
 	d := &doors{at: &reached{}}
-	var err error
-	if d.smtp, err = h.newSubmission(); err != nil {
+	c := h.config
+	if c.does(roleSubmission) {
+		if err := h.openSubmission(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	if c.does(roleWeb) || c.does(rolePortal) {
+		if err := h.openPages(d); err != nil {
+			return nil, err
+		}
+	}
+	h.register(h.counts)
+	if err := d.openMetrics(c, h.counts, h.log); err != nil {
 		return nil, err
+	}
+	return d, nil
+}
+
+func (h *house) openSubmission(ctx context.Context, d *doors) (err error) {
+	if d.smtp, err = h.newSubmission(); err != nil {
+		return err
 	}
 	if err := d.smtp.Bind(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	at := d.smtp.Addresses()
+	d.at.mail = at
 	d.at.Submission, d.at.SubmissionTLS, d.at.Gateway = first(at.Submission), first(at.SubmissionTLS), first(at.Gateway)
-	if d.gate, err = h.newGate(); err != nil {
-		return nil, err
+	return nil
+}
+
+// openPages opens the listeners of staff pages and portal, which may be one.
+func (h *house) openPages(d *doors) (err error) {
+	c := h.config
+	if c.does(roleWeb) {
+		if d.gate, err = h.newGate(); err != nil {
+			return err
+		}
 	}
 	deps, err := h.webDeps(d.gate)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	staff, err := web.Staff(deps)
-	if err != nil {
-		return nil, err
-	}
-	portal, err := web.Portal(deps)
-	if err != nil {
-		return nil, err
-	}
-	c := h.config
-	if c.Portal.Listen == "" {
-		staff = beside(staff, portal)
-	} else if err := d.open(c.Portal.Listen, c.Portal.TLS, portal, &d.at.Portal, h.log); err != nil {
-		return nil, fmt.Errorf("portal.listen: %w", err)
-	}
-	if err := d.open(c.Web.Listen, c.Web.TLS, staff, &d.at.Web, h.log); err != nil {
-		return nil, fmt.Errorf("web.listen: %w", err)
-	}
-	if c.Portal.Listen == "" {
-		d.at.Portal = d.at.Web
-	}
-	if c.Metrics.Listen != "" {
-		var at string
-		h.register(h.counts)
-		if err := d.open(c.Metrics.Listen, TLSFiles{}, h.counts.Handler(), &at, h.log); err != nil {
-			return nil, fmt.Errorf("metrics.listen: %w", err)
+	var staff, portal http.Handler
+	if c.does(rolePortal) {
+		if portal, err = web.Portal(deps); err != nil {
+			return err
 		}
 	}
-	return d, nil
+	if c.does(roleWeb) {
+		if staff, err = web.Staff(deps); err != nil {
+			return err
+		}
+	}
+	if portal != nil && c.Portal.Listen != "" {
+		if err := d.open(c.Portal.Listen, c.Portal.TLS, portal, &d.at.Portal, h.log); err != nil {
+			return fmt.Errorf("portal.listen: %w", err)
+		}
+		portal = nil
+	}
+	if staff == nil {
+		return nil
+	}
+	if portal != nil {
+		staff = beside(staff, portal)
+	}
+	if err := d.open(c.Web.Listen, c.Web.TLS, staff, &d.at.Web, h.log); err != nil {
+		return fmt.Errorf("web.listen: %w", err)
+	}
+	if portal != nil {
+		d.at.Portal = d.at.Web
+	}
+	return nil
+}
+
+func (d *doors) openMetrics(c *Config, counts *metric.Registry, log *slog.Logger) error {
+	if c.Metrics.Listen == "" {
+		return nil
+	}
+	var at string
+	if err := d.open(c.Metrics.Listen, TLSFiles{}, counts.Handler(), &at, log); err != nil {
+		return fmt.Errorf("metrics.listen: %w", err)
+	}
+	return nil
 }
 
 // beside lets the portal answer on the staff listener, for companies with one address: only /d/ goes there.
@@ -324,12 +411,6 @@ func (h *house) webDeps(gate *signin.Gate) (web.Deps, error) {
 		Company: web.Company{Name: c.Organization.Name, Domains: c.Organization.Domains, Language: words.Lang(c.Organization.Language), Zone: zone},
 		BaseURL: mustURL(c.BaseURL), PortalURL: mustURL(c.Portal.URL), Ready: h.ready, Invite: h.invite, Version: version(), Log: h.log.With("part", "web"),
 	}
-	for _, n := range c.Web.TrustedProxies {
-		p, err := netip.ParsePrefix(n)
-		if err != nil {
-			return d, fmt.Errorf("web.trusted_proxies: %w", err)
-		}
-		d.Proxies = append(d.Proxies, p)
-	}
-	return d, nil
+	d.Proxies, err = c.proxies()
+	return d, err
 }

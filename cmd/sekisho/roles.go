@@ -1,0 +1,107 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/node"
+)
+
+// Roles of a node. Several nodes share a database and a store; each does all, or some.
+const (
+	roleSubmission = "submission" // takes mail: submission.listen, listen_tls, gateway.listen
+	roleQueue      = "queue"      // inspects, asks, relays, sweeps; numbers the audit log
+	roleWeb        = "web"        // the pages of the company's people: web.listen
+	rolePortal     = "portal"     // downloads: portal.listen
+)
+
+func allRoles() []string { return []string{roleSubmission, roleQueue, roleWeb, rolePortal} }
+
+// does says whether this node has a role.
+func (c *Config) does(role string) bool { return slices.Contains(c.Roles, role) }
+
+// portalOnly is a node that stands outside: it has no key for mail and no right to read it.
+func (c *Config) portalOnly() bool { return len(c.Roles) == 1 && c.Roles[0] == rolePortal }
+
+func (c *Config) validateRoles() {
+	if len(c.Roles) == 0 {
+		c.file.Add("roles", "roles is empty: a node without a role does nothing; leave the key out for all roles")
+	}
+	for i, r := range c.Roles {
+		at := fmt.Sprintf("roles[%d]", i)
+		if !slices.Contains(allRoles(), r) {
+			c.file.Add(at, "there is no role %q; the roles are %s", r, strings.Join(allRoles(), ", "))
+		}
+		if slices.Contains(c.Roles[:i], r) {
+			c.file.Add(at, "the role %q stands twice", r)
+		}
+	}
+	if c.does(rolePortal) && !c.does(roleWeb) && c.Portal.Listen == "" {
+		c.file.Add("portal.listen", "a portal on a node without the role web needs portal.listen")
+	}
+}
+
+// missingRoles are those that this node leaves to others.
+func (c *Config) missingRoles() (left []string) {
+	for _, r := range allRoles() {
+		if !c.does(r) {
+			left = append(left, r)
+		}
+	}
+	return left
+}
+
+// heart tells the other nodes of this one; nil where there can be no others.
+func (c *Config) heart(d *db.DB, keyID string, h *node.Heart) *node.Heart {
+	if d.Engine() == db.SQLite {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unknown"
+	}
+	h.DB, h.Self = d, node.Node{ID: db.NewID(), Name: name, Version: version(), Roles: c.Roles}
+	if !c.portalOnly() { // a portal has none of the files
+		h.Digests = func() map[string]string { return c.digests(keyID) }
+	}
+	return h
+}
+
+// digests are short, so that they show a difference and nothing else.
+func (c *Config) digests(keyID string) map[string]string {
+	shared, err := json.Marshal(struct {
+		A any
+		B string
+		C any
+		D any
+		E string
+		F any
+		G any
+	}{c.Organization, c.BaseURL, c.Retention, c.Policy.Mode, c.Portal.URL, c.Policy.Pilot, c.OIDC.Roles})
+	if err != nil {
+		shared = nil
+	}
+	return map[string]string{
+		"settings": shortSum(shared), "policy": fileSum(c.Policy.File), "people": fileSum(c.People.File),
+		"users": fileSum(c.Submission.Auth.UsersFile), "keys": keyID,
+	}
+}
+
+func shortSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:4])
+}
+
+func fileSum(path string) string {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return "none"
+	}
+	return shortSum(raw)
+}
