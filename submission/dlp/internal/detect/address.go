@@ -11,32 +11,51 @@ var prefectures = strings.Fields(`北海道 青森県 岩手県 宮城県 秋田
 	徳島県 香川県 愛媛県 高知県 福岡県 佐賀県 長崎県 熊本県 大分県 宮崎県 鹿児島県 沖縄県`)
 
 // findAddresses reports Japanese postal addresses that run down to a number.
-// One with its prefecture is evidence by itself; one without needs 〒 or a label.
+// One with its prefecture or with a known city is evidence by itself; one
+// without needs 〒 or a label.
 func (p *page) findAddresses(own owned) {
 	last := 0
 	for _, h := range p.hits {
 		if h.start < last {
 			continue
 		}
-		at, labelled := 0, false
+		a := anchor{start: h.start, at: h.end}
 		switch h.kind {
 		case kPrefecture:
-			at = h.end
+		case kCity:
+			a.city = true
 		case kAddress:
-			at, labelled = p.afterLabel(h.end), true
+			a.at, a.labelled = p.afterLabel(h.end), true
+			a.start = a.at
 		default:
 			continue
 		}
-		start := h.start
-		if labelled {
-			start = at
-		}
-		if end := p.addressEnd(at, p.addressLimit(h.start), labelled); end > 0 {
-			last = p.addAddress(own, start, end, labelled)
+		if end := p.readAddress(own, a, p.addressLimit(h.start)); end > 0 {
+			last = end
+		} else if h.kind == kPrefecture {
+			last = max(last, p.addressOverCells(own, a))
 		}
 	}
-	p.findPostalCodes(own, last)
+	p.findPostalCodes(own)
 	p.addressColumn(own)
+	p.findRoman(own)
+}
+
+// anchor is where an address may begin: start is shown, reading goes on at at.
+type anchor struct {
+	start, at int
+	labelled  bool // 住所 or 〒 stands before it
+	city      bool // it begins with a city or ward, at lies behind that
+	cells     bool // it may run over cells of one row
+}
+
+// readAddress adds the address at a and returns its end, 0 for none.
+func (p *page) readAddress(own owned, a anchor, limit int) int {
+	b := p.addressEnd(a, limit)
+	if b.end == 0 || a.city && !a.labelled && !b.firm() && !(b.groups > 0 && rural(p.s[a.start:b.end])) {
+		return 0
+	}
+	return p.addAddress(own, a, b)
 }
 
 // afterLabel skips connectors, 〒 and a postal code.
@@ -44,7 +63,7 @@ func (p *page) afterLabel(at int) int {
 	s := p.s
 	for at < len(s) {
 		r, n := utf8.DecodeRuneInString(s[at:])
-		if r != '〒' && !digit(s[at]) && !unicode.IsSpace(r) && !strings.ContainsRune(":-=>)】]」・", r) {
+		if r != '〒' && !digit(s[at]) && !unicode.IsSpace(r) && !strings.ContainsRune(":-=>)】]」・/はが", r) {
 			break
 		}
 		at += n
@@ -52,7 +71,7 @@ func (p *page) afterLabel(at int) int {
 	return at
 }
 
-// addressLimit keeps an address inside its cell or two lines.
+// addressLimit keeps an address inside its cell or three lines.
 func (p *page) addressLimit(start int) int {
 	if c := p.cellAt(start); c != nil {
 		return c.end
@@ -60,117 +79,65 @@ func (p *page) addressLimit(start int) int {
 	return min(len(p.s), ahead(p.s, start, 90))
 }
 
-// addressEnd reads 市区町村, then a place, then the number, from at. It returns
-// 0 where the text is no address.
-func (p *page) addressEnd(at, limit int, strict bool) int {
+// addressEnd reads 市区町村, then a place, then the number. The block's end is 0
+// where the text is no address.
+func (p *page) addressEnd(a anchor, limit int) block {
 	s := p.s[:limit]
-	municipality, runes, lines := false, 0, 0
-	for i := at; i < len(s); {
+	municipality, runes, lines := a.city, 0, 0
+	for i := a.at; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == '\n':
-			if lines++; lines > 1 || runes == 0 {
-				return 0
+			if lines++; lines > 2 || runes == 0 && a.labelled {
+				return block{}
 			}
+			n += len(s[i+n:]) - len(strings.TrimLeft(s[i+n:], " "))
+		case a.cells && strings.ContainsRune("\t,\"|;", r):
 		case stopsAddress(r):
-			return 0
+			return block{}
 		case strings.ContainsRune("市区町村郡", r) && runes > 0:
 			municipality = true
 		case municipality && (digit(s[i]) || blockKanji(s[i:])):
-			return p.blockEnd(i, limit)
+			return p.blockAt(i, limit, a)
 		case !municipality && runes > 14:
-			return 0
-		case digit(s[i]) && strict:
-			return 0
+			return block{}
+		case digit(s[i]) && a.labelled:
+			return block{}
 		}
 		if runes++; runes > 45 {
-			return 0
+			return block{}
 		}
 		i += n
 	}
-	return 0
+	return block{}
 }
 
 func stopsAddress(r rune) bool {
 	return strings.ContainsRune("。、,:;!?「」『』【】()<>@=|\t", r)
 }
 
-// blockKanji says whether kanji numerals before 丁目, 番 or 号 begin at s.
-func blockKanji(s string) bool {
-	n := 0
-	for _, r := range s {
-		if strings.ContainsRune("一二三四五六七八九十", r) {
-			n++
-			continue
-		}
-		return n > 0 && n < 5 && strings.ContainsRune("丁番", r)
-	}
-	return false
-}
-
-// blockEnd is the end of 1-2-3 or 一丁目2番3号 that begins at i; 0 where the
-// digits are a year, a count or a single number without 丁目, 番, 号 or dash.
-func (p *page) blockEnd(i, limit int) int {
-	end, marks, groups, inDigits := i, 0, 0, false
-	for j := i; j < limit; {
-		r, n := utf8.DecodeRuneInString(p.s[j:])
-		switch {
-		case digit(p.s[j]):
-			if !inDigits {
-				groups++
-			}
-			inDigits = true
-			end = j + n
-		case strings.ContainsRune("一二三四五六七八九十", r):
-			inDigits = false
-			end = j + n
-		case r == '-' || r == 'の' || r == 'ノ' || r == '−' || r == 'ー':
-			inDigits = false
-			marks++
-		case strings.ContainsRune("丁目番地号", r):
-			inDigits = false
-			marks++
-			end = j + n
-		case strings.ContainsRune("条線東西南北", r): // 北1条西2丁目
-			inDigits = false
-			marks++
-		default:
-			return p.validBlock(i, end, marks, groups, r)
-		}
-		j += n
-	}
-	return p.validBlock(i, end, marks, groups, 0)
-}
-
-func (p *page) validBlock(i, end, marks, groups int, next rune) int {
-	if strings.ContainsRune("年月日時円件名人万億個%歳周", next) && next != 0 {
-		return 0
-	}
-	if marks == 0 {
-		before, _ := utf8.DecodeLastRuneInString(p.s[:i])
-		if groups != 1 || end-i > 5 || strings.ContainsRune("のでにはがとも第約計全", before) {
-			return 0 // 横浜市の3施設
-		}
-	}
-	return end
-}
-
-func (p *page) addAddress(own owned, start, end int, labelled bool) int {
-	value := compactAddress(p.s[start:end])
-	if own.address(value) || p.silent(start) || p.sampled(start, end) {
-		return end
+// addAddress reports an address with its level.
+func (p *page) addAddress(own owned, a anchor, b block) int {
+	value := compactAddress(p.s[a.start:b.end])
+	if own.address(value) || p.silent(a.start) || p.sampled(a.start, b.end) {
+		return b.end
 	}
 	level := Medium
-	if !labelled && !strings.ContainsAny(value, "-条") {
-		level = Low // 東京都港区芝5 may be a shop, a stage of a race, a bus stop
+	if !a.labelled && b.groups < 2 && !b.house && !rural(p.s[a.start:b.end]) {
+		level = Low // 東京都港区芝5 and 港区芝五丁目 may be a shop, a stage of a race, a bus stop
 	}
-	p.add("jp.postal_address", level, value, start, end, maskAddress)
-	return end
+	p.add("jp.postal_address", level, value, a.start, b.end, maskAddress)
+	return b.end
+}
+
+// rural addresses and those of Kyoto have one number and no 丁目.
+func rural(s string) bool {
+	return strings.Contains(s, "字") || strings.Contains(s, "上る") || strings.Contains(s, "下る") || strings.Contains(s, "入") || strings.Contains(s, "条")
 }
 
 // compactAddress makes equal what people write in different ways.
 func compactAddress(s string) string {
-	r := strings.NewReplacer(" ", "", "\n", "", "丁目", "-", "番地の", "-", "番地", "-", "番", "-", "号", "", "一", "1", "二", "2", "三", "3",
+	r := strings.NewReplacer(" ", "", "\n", "", "\t", "", ",", "", ";", "", "|", "", "\"", "", "丁目", "-", "番地の", "-", "番地", "-", "番", "-", "号", "", "一", "1", "二", "2", "三", "3",
 		"四", "4", "五", "5", "六", "6", "七", "7", "八", "8", "九", "9", "ヶ", "ケ", "が", "ケ")
 	return strings.TrimSuffix(betweenDigits.Replace(r.Replace(s)), "-")
 }
@@ -187,7 +154,7 @@ var betweenDigits = func() *strings.Replacer {
 }()
 
 // findPostalCodes reads 〒123-4567 followed by an address without prefecture.
-func (p *page) findPostalCodes(own owned, _ int) {
+func (p *page) findPostalCodes(own owned) {
 	for at := 0; ; {
 		i := strings.Index(p.s[at:], "〒")
 		if i < 0 {
@@ -196,18 +163,16 @@ func (p *page) findPostalCodes(own owned, _ int) {
 		start := at + i
 		at = start + len("〒")
 		body := p.afterLabel(at)
-		if body-at < 7 {
+		if body-at < 7 || p.covered("jp.postal_address", body) {
 			continue
 		}
-		if end := p.addressEnd(body, min(len(p.s), ahead(p.s, body, 60)), true); end > 0 && !p.covered("jp.postal_address", body) {
-			at = p.addAddress(own, body, end, true)
-		}
+		at = max(at, p.readAddress(own, anchor{start: body, at: body, labelled: true}, min(len(p.s), ahead(p.s, body, 60))))
 	}
 }
 
 // covered says whether one of the last hits of that detector includes at.
 func (p *page) covered(detector string, at int) bool {
-	for i := len(p.found) - 1; i >= 0 && p.found[i].Detector == detector; i-- {
+	for i := len(p.found) - 1; i >= 0 && i > len(p.found)-64 && p.found[i].Detector == detector; i-- {
 		if h := p.found[i]; h.from <= at && at < h.to {
 			return true
 		}
@@ -222,15 +187,15 @@ func (p *page) addressColumn(own owned) {
 			continue
 		}
 		at := p.afterLabel(c.start)
-		if end := p.addressEnd(at, c.end, true); end > 0 && !p.covered("jp.postal_address", at) && !p.prefectureIn(c) {
-			p.addAddress(own, at, end, true)
+		if !p.covered("jp.postal_address", at) && !p.prefectureIn(c) {
+			p.readAddress(own, anchor{start: at, at: at, labelled: true}, c.end)
 		}
 	}
 }
 
 func (p *page) prefectureIn(c cell) bool {
 	for i := p.endingBy(c.start); i < len(p.hits) && p.hits[i].end <= c.end; i++ {
-		if p.hits[i].kind == kPrefecture {
+		if k := p.hits[i].kind; k == kPrefecture || k == kCity {
 			return true
 		}
 	}

@@ -10,7 +10,7 @@ import (
 var connectors = []string{
 	"記号番号", "記号・番号", "記号", "番号", "ナンバー", "コード", "です", "(番号)", "は", "が", "の", "も", "を", "に", "欄", "分", "様", "さん", "氏",
 	"number", "num", "no", "nr", "is", "are", "was", "of", "the", "following", "as follows", "my", "your", "his", "her", "and",
-	"以下", "下記", "次", "とおり", "通り",
+	"西暦", "和暦", "以下", "下記", "次", "とおり", "通り",
 }
 
 // connects says whether gap holds nothing but connectors: punctuation, space, at

@@ -95,6 +95,12 @@ func New(o Options) (*Set, error) {
 	for _, w := range prefectures {
 		b.add(w, entry{kind: kPrefecture})
 	}
+	for _, w := range cities {
+		b.add(w, entry{kind: kCity})
+	}
+	for _, w := range []string{"-ku", "-shi", "-gun"} {
+		b.add(w, entry{kind: kRoman})
+	}
 	var problems []error
 	for i, l := range o.Lists {
 		s.lists = append(s.lists, l.Name)

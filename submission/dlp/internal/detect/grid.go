@@ -92,7 +92,7 @@ func (p *page) labelIn(start, end int) kind {
 	var best hit
 	for i := p.endingBy(start); i < len(p.hits) && p.hits[i].end <= end; i++ {
 		h := p.hits[i]
-		if h.start < start || h.kind == kSample || h.kind == kTest || h.kind == kPrefecture || h.kind == kNone {
+		if h.start < start || h.kind == kSample || h.kind == kTest || h.kind == kPrefecture || h.kind == kCity || h.kind == kRoman || h.kind == kNone {
 			continue
 		}
 		if best.kind == kNone || h.end-h.start >= best.end-best.start {
@@ -114,7 +114,7 @@ func (p *page) labelIn(start, end int) kind {
 // shortHeads are headers too short to be looked for in running text.
 var shortHeads = map[string]kind{
 	"姓": kName, "名": kName, "セイ": kName, "メイ": kName, "性": kName, "no": kOther, "No": kOther, "NO": kOther, "No.": kOther,
-	"カナ": kName, "かな": kName, "番地": kAddress, "市区町村": kAddress, "都道府県": kAddress,
+	"カナ": kName, "かな": kName, "番地": kAddress, "市区町村": kAddress, "市区郡": kAddress, "町名": kAddress, "町域": kAddress, "丁目": kAddress, "番地以下": kAddress, "丁目番地": kAddress, "町名番地": kAddress, "建物名": kAddress, "住所1": kAddress, "住所2": kAddress, "都道府県": kAddress,
 }
 
 func digits(s string) int {

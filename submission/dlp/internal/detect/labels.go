@@ -35,6 +35,8 @@ const (
 	kSample // 見本, 記入例
 	kTest   // テストカード, sandbox
 	kPrefecture
+	kCity
+	kRoman      // -ku, -shi: a municipality in Latin letters
 	kSecretWord // password, api key
 	kinds
 )
@@ -77,7 +79,7 @@ func labelWords() map[kind]string {
 			スマホ,スマートフォン,ケータイ,お電話,お電話番号,ご連絡先,℡,☎,📞,📱,電話no,tel番号,tel no,携帯no,日中の連絡先`,
 		kAddress: `住所,ご住所,現住所,自宅住所,自宅,所在地,本籍,本籍地,居所,居住地,送付先,送り先,お届け先,届け先,届出先,配送先,配達先,勤務先住所,連絡先住所,郵便番号,address,home address,
 			mailing address,shipping address,street address,住民票所在地,転居先,旧住所,新住所,実家`,
-		kBirth: `生年月日,誕生日,お誕生日,生年,生まれ,誕生年月日,出生日,出生年月日,date of birth,dateofbirth,date_of_birth,d.o.b.,d.o.b,dob,birthday,birth date,birthdate,birth_date,born,born on,
+		kBirth: `出生,生誕,生年月日(西暦・和暦),生年月日,誕生日,お誕生日,生年,生まれ,誕生年月日,出生日,出生年月日,date of birth,dateofbirth,date_of_birth,d.o.b.,d.o.b,dob,birthday,birth date,birthdate,birth_date,born,born on,
 			生れ,生年月日(西暦),生年月日(和暦)`,
 		kEmail: `メールアドレス,メアド,eメール,e-mail,email,mail address,e-mail address,email address,電子メール,アドレス`,
 		kName: `氏名,お名前,ご氏名,名前,姓名,フリガナ,ふりがな,カナ氏名,氏名カナ,氏名(カナ),漢字氏名,会員名,顧客名,患者名,生徒名,児童名,従業員名,社員名,契約者,契約者名,被保険者名,申込者,
