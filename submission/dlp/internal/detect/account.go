@@ -17,6 +17,9 @@ func (p *page) findAccounts(own owned) {
 
 func (p *page) account(n *number, own hit) (string, Level) {
 	d := n.digits
+	if pair, level := p.postPair(n); level > 0 {
+		return pair, level
+	}
 	boxes := len(n.groups) == len(d) // one box per digit
 	if len(n.groups) > 2 && !boxes || len(d) < 6 || len(d) > 8 {
 		return "", 0
@@ -45,6 +48,23 @@ func (p *page) account(n *number, own hit) (string, Level) {
 	}
 	if (own.kind == kNone || own.kind == kOther) && p.post(n) {
 		return d, High
+	}
+	return "", 0
+}
+
+// postPair reads the symbol and number of a ゆうちょ account written as one:
+// 13080-67041061. The symbol has five digits and begins with 0 or 1, the number of
+// an ordinary account ends in 1.
+func (p *page) postPair(n *number) (string, Level) {
+	if !n.sizes(5, 8) && !n.sizes(5, 7) && !n.sizes(5, 6) && !n.sizes(5, 1, 8) && !n.sizes(5, 1, 7) || n.digits[0] > '1' {
+		return "", 0
+	}
+	before := p.s[back(p.s, n.start, 80):n.start]
+	switch symbol := strings.Contains(before, "記号"); {
+	case strings.Contains(before, "ゆうちょ"), symbol && strings.Contains(before, "貯金"):
+		return n.digits, High
+	case symbol && p.close(kAccount, n.start, 60):
+		return n.digits, Medium
 	}
 	return "", 0
 }

@@ -27,7 +27,7 @@ func (p *page) announced(start, end, floor int) (hit, bool) {
 		}
 		best = h
 	}
-	if !best.kind.announces() {
+	if !best.kind.announces() || timeStamp(value) {
 		return hit{}, false
 	}
 	gap := p.s[best.end:start]

@@ -158,6 +158,7 @@ func (s *Set) run(p *page) {
 	for i := range p.numbers {
 		p.identify(&p.numbers[i], p.owners[i])
 	}
+	p.findInsured()
 	p.findAlnum()
 	p.findPhones(s.own)
 	p.findAccounts(s.own)

@@ -160,7 +160,7 @@ func gridOf(s string) []Cell {
 		}
 		line := strings.TrimSuffix(s[at:at+end], "\r")
 		by, n := divide(line)
-		if by == 0 || by != sep || n != width {
+		if by == 0 || by != sep || n != width && !(len(block) > 0 && n > width && digits(block[0]) == 0) {
 			flush()
 			sep, width = by, n
 		}

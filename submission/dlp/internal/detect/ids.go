@@ -108,11 +108,16 @@ func kanjiRunBefore(s string) int {
 	return n
 }
 
-// uncounted cuts a chain at groups that a counter follows: years, prices, sizes.
+// uncounted cuts a chain at groups that a counter follows (years, prices, sizes)
+// and where a row of a table ends.
 func (p *page) uncounted(chain []group) [][]group {
 	var out [][]group
 	from := 0
 	for i, g := range chain {
+		if i > from && len(p.cells) > 0 && strings.IndexByte(p.s[chain[i-1].end:g.start], '\n') >= 0 && p.cellAt(chain[i-1].start) != p.cellAt(g.start) {
+			out = append(out, chain[from:i])
+			from = i
+		}
 		if counted(p.s, g.end) {
 			if i > from {
 				out = append(out, chain[from:i])

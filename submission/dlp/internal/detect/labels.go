@@ -82,7 +82,7 @@ func labelWords() map[kind]string {
 		kBirth: `出生,生誕,生年月日(西暦・和暦),生年月日,誕生日,お誕生日,生年,生まれ,誕生年月日,出生日,出生年月日,date of birth,dateofbirth,date_of_birth,d.o.b.,d.o.b,dob,birthday,birth date,birthdate,birth_date,born,born on,
 			生れ,生年月日(西暦),生年月日(和暦)`,
 		kEmail: `メールアドレス,メアド,eメール,e-mail,email,mail address,e-mail address,email address,電子メール,アドレス`,
-		kName: `氏名,お名前,ご氏名,名前,姓名,フリガナ,ふりがな,カナ氏名,氏名カナ,氏名(カナ),漢字氏名,会員名,顧客名,患者名,生徒名,児童名,従業員名,社員名,契約者,契約者名,被保険者名,申込者,
+		kName: `世帯主,利用者,利用者名,受取人,受取人名,申請者,申請者名,申請者氏名,届出人,扶養者,本人氏名,配偶者氏名,参加者,出席者,受講者,保護者,保護者名,入居者,所有者,受診者,受験者,応募者,応募者名,候補者,対象者,対象者名,ご芳名,芳名,被保険者氏名,従業員氏名,社員氏名,会員氏名,患者氏名,顧客氏名,カード名義人,受取人氏名,氏名,お名前,ご氏名,名前,姓名,フリガナ,ふりがな,カナ氏名,氏名カナ,氏名(カナ),漢字氏名,会員名,顧客名,患者名,生徒名,児童名,従業員名,社員名,契約者,契約者名,被保険者名,申込者,
 			申込者名,代表者名,担当者名,口座名義,口座名義人,名義,full name,customer name,employee name,patient name,name`,
 		kIBAN: `iban,international bank account number,国際銀行口座番号,bic,swift,swift code,bic code`,
 		kSSN:  `ssn,social security,social security number,social security no,social security #,soc sec,ss#,ssn#,ssns,社会保障番号`,

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"sort"
 	"strings"
 	"unicode/utf8"
 )
@@ -22,13 +23,16 @@ func setOf(list string) map[string]bool {
 	return out
 }
 
-// findNames reports surname and given name side by side, and name columns.
+// findNames reports surname and given name side by side, names with a label or a
+// title, and name columns.
 func (p *page) findNames(book *nameBook) {
 	for _, c := range p.cells {
 		if c.head == kName && c.label == kNone {
 			p.nameCell(c)
 		}
 	}
+	p.labelledNames(book)
+	first := len(p.found)
 	for i := 0; i < len(p.s); {
 		if p.s[i] < 0xE3 {
 			i++
@@ -49,48 +53,229 @@ func (p *page) findNames(book *nameBook) {
 		}
 		i = p.tryName(book, i, end)
 	}
+	p.raiseNames(first)
+}
+
+// nameList is how many names make a list of people.
+const nameList = 5
+
+// raiseNames makes names medium that something else supports: a finding in the
+// same line, or many other names. A name alone stays low.
+func (p *page) raiseNames(first int) {
+	names := p.found[first:]
+	many := len(names) >= nameList
+	others := p.supporting(first)
+	for i := range names {
+		h := &names[i]
+		if h.Level > Low {
+			continue
+		}
+		from := strings.LastIndexByte(p.s[:h.from], '\n') + 1
+		to := len(p.s)
+		if nl := strings.IndexByte(p.s[h.to:], '\n'); nl >= 0 {
+			to = h.to + nl
+		}
+		k := sort.SearchInts(others, from)
+		if many || k < len(others) && others[k] < to && others[k]-from < 400 {
+			h.Level = Medium
+		}
+	}
+}
+
+// supporting are the places of the findings that make a name beside them one.
+func (p *page) supporting(n int) []int {
+	var out []int
+	for _, h := range p.found[:n] {
+		if h.Level >= Medium && h.Detector != "jp.person_name" && h.Detector != "jp.corporate_number" {
+			out = append(out, h.from)
+		}
+	}
+	sort.Ints(out)
+	return out
 }
 
 func ideograph(r rune) bool { return r >= 0x3400 && r <= 0x9FFF || r == '々' || r == 'ヶ' }
 
+// titles follow the names of people.
+var titles = []string{"様", "さま", "殿", "氏", "さん", "先生", "君", "くん", "ちゃん", "教授", "医師", "社長", "専務", "常務", "部長", "課長", "係長", "主任", "店長", "弁護士", "議員", "選手"}
+
+// title is the length of the title at s, with a space before it at most.
+func title(s string) int {
+	trimmed := strings.TrimPrefix(s, " ")
+	for _, t := range titles {
+		if strings.HasPrefix(trimmed, t) {
+			return len(s) - len(trimmed) + len(t)
+		}
+	}
+	return 0
+}
+
 // tryName looks at the run of ideographs at start..end and returns where to go on.
 func (p *page) tryName(book *nameBook, start, end int) int {
 	run := p.s[start:end]
-	for _, honorific := range []string{"様", "殿", "氏", "先生"} {
-		run = strings.TrimSuffix(run, honorific)
-	}
-	n := utf8.RuneCountInString(run)
-	if n > 6 {
+	if n := utf8.RuneCountInString(run); n > 8 {
 		return end
 	}
-	if book.surnames[run] && end < len(p.s) && p.s[end] == ' ' && len(run) == end-start {
-		next := end + 1
-		stop := next
-		for stop < len(p.s) {
-			r, size := utf8.DecodeRuneInString(p.s[stop:])
-			if !ideograph(r) && (r < 0x3041 || r > 0x3096) {
-				break
-			}
-			stop += size
-		}
-		given := p.s[next:stop]
-		for _, honorific := range []string{"さん", "様", "殿", "氏"} {
-			given = strings.TrimSuffix(given, honorific)
-		}
-		if book.given[given] {
-			p.addName(Low, start, next+len(given))
+	if book.surnames[run] && end < len(p.s) && p.s[end] == ' ' {
+		if stop := p.trySpaced(book, start, end+1); stop > 0 {
 			return stop
 		}
-		return end
 	}
-	for k := 1; k <= 3 && k < n; k++ {
+	for k := 1; k <= 3; k++ {
 		at := ahead(run, 0, k)
-		if book.surnames[run[:at]] && book.given[run[at:]] {
-			p.addName(Low, start, start+len(run))
-			break
+		if !book.surnames[run[:at]] {
+			continue
+		}
+		rest := run[at:]
+		for g := 3; g >= 1; g-- {
+			to := ahead(rest, 0, g)
+			given, after := rest[:to], p.s[start+at+to:]
+			titled := title(after) > 0
+			whole := start+at+to == end
+			if utf8.RuneCountInString(given) == g && given != "" && (book.given[given] && (whole || titled) || titled && g >= 2 && !office(given)) {
+				p.addName(levelOf(titled), start, start+at+to)
+				return end
+			}
 		}
 	}
 	return end
+}
+
+// trySpaced reads the given name behind a surname and a space.
+func (p *page) trySpaced(book *nameBook, start, next int) int {
+	stop := next
+	for stop < len(p.s) && stop-next < 15 {
+		r, size := utf8.DecodeRuneInString(p.s[stop:])
+		if !ideograph(r) && (r < 0x3041 || r > 0x3096) {
+			break
+		}
+		stop += size
+	}
+	text := p.s[next:stop]
+	for to := len(text); to > 0; {
+		given := text[:to]
+		titled := title(p.s[next+to:]) > 0
+		if book.given[given] && (to == len(text) || titled) || titled && utf8.RuneCountInString(given) <= 3 && !office(given) {
+			p.addName(levelOf(titled), start, next+to)
+			return stop
+		}
+		_, size := utf8.DecodeLastRuneInString(given)
+		to -= size
+	}
+	return 0
+}
+
+func levelOf(titled bool) Level {
+	if titled {
+		return Medium
+	}
+	return Low
+}
+
+// office says that what follows a surname is a post or place, not a given name.
+func office(s string) bool {
+	for _, t := range titles {
+		if strings.Contains(t, s) || strings.HasSuffix(s, t) {
+			return true
+		}
+	}
+	for _, w := range []string{"部", "課", "係", "室", "長", "店", "社", "会", "各位", "御中", "担当", "銀行", "病院", "工業", "商事", "商店", "建設", "市", "県", "町", "区", "役", "家", "一同", "両"} {
+		if strings.HasSuffix(s, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// labelledNames takes what stands behind 氏名： for a name.
+func (p *page) labelledNames(book *nameBook) {
+	for _, h := range p.hits {
+		if h.kind != kName || p.covered("jp.person_name", h.end) {
+			continue
+		}
+		at := h.end
+		for at < len(p.s) && at-h.end < maxGap {
+			r, n := utf8.DecodeRuneInString(p.s[at:])
+			if nameRune(r) {
+				break
+			}
+			if r == '(' {
+				n = max(n, note(p.s[at:]))
+			}
+			at += n
+		}
+		gap := p.s[h.end:at]
+		if strings.Count(gap, "\n") > 1 || strings.ContainsAny(gap, ".@,。、;/|\t") || strings.Trim(gap, " \n") == "" && !strings.ContainsAny(gap, " \n") {
+			continue
+		}
+		if end := p.nameEnd(at); end > 0 && (!strings.ContainsAny(gap, "\n") || p.known(book, at, end)) {
+			p.addName(Medium, at, end)
+		}
+	}
+}
+
+func nameRune(r rune) bool {
+	return ideograph(r) || r >= 0x3041 && r <= 0x3096 || r >= 0x30A1 && r <= 0x30FC
+}
+
+// nameEnd is the end of one or two words of kanji or kana at at that a line, a
+// bracket, a comma or a title ends; 0 where the text goes on.
+func (p *page) nameEnd(at int) int {
+	i, words, runes := at, 1, 0
+	for i < len(p.s) && runes < 16 {
+		if n := title(p.s[i:]); n > 0 && runes >= 1 && !strings.HasPrefix(p.s[i:], " ") {
+			break
+		}
+		r, n := utf8.DecodeRuneInString(p.s[i:])
+		if r == ' ' && words == 1 && i > at {
+			if next, _ := utf8.DecodeRuneInString(p.s[i+1:]); nameRune(next) {
+				words++
+				i++
+				continue
+			}
+		}
+		if !nameRune(r) {
+			break
+		}
+		runes++
+		i += n
+	}
+	text := p.s[at:i]
+	next, _ := utf8.DecodeRuneInString(p.s[i:])
+	stops := i == len(p.s) || title(p.s[i:]) > 0 || strings.ContainsRune("\n (),、;/|\t」】<。-", next)
+	if runes < 2 || !stops || words == 1 && runes > 12 || office(text) || nobody(text) {
+		return 0
+	}
+	hiragana := 0
+	for _, r := range text {
+		if strings.ContainsRune("はがをにでとのへもや", r) {
+			hiragana++
+		}
+	}
+	if hiragana > 1 || strings.HasSuffix(text, "です") || strings.HasSuffix(text, "ます") || strings.HasSuffix(text, "ください") {
+		return 0
+	}
+	return i
+}
+
+// nobody: what people write where a form wants a name.
+func nobody(s string) bool {
+	switch s {
+	case "なし", "無し", "未定", "不明", "同上", "非公開", "匿名", "記入", "必須", "任意", "確認", "変更", "担当者", "本人", "代表者", "上記", "下記", "株式会社", "有限会社", "生年月日", "電話番号", "住所":
+		return true
+	}
+	return strings.Contains(s, "株式会社") || strings.Contains(s, "番号") || strings.Contains(s, "一覧") || strings.HasSuffix(s, "欄")
+}
+
+// known says whether the name begins with a surname of the book.
+func (p *page) known(book *nameBook, at, end int) bool {
+	text := p.s[at:end]
+	for k := 1; k <= 3; k++ {
+		if book.surnames[text[:ahead(text, 0, k)]] {
+			return true
+		}
+	}
+	return false
 }
 
 // nameCell takes any short text under 氏名 for a name.
@@ -107,7 +292,7 @@ func (p *page) nameCell(c cell) {
 }
 
 func (p *page) addName(level Level, start, end int) {
-	if !p.silent(start) {
+	if !p.silent(start) && !p.covered("jp.person_name", start) {
 		p.add("jp.person_name", level, strings.ReplaceAll(p.s[start:end], " ", ""), start, end, maskText)
 	}
 }

@@ -49,10 +49,10 @@ func (p *page) ownLabel(start, end int) hit {
 		return h
 	}
 	if c != nil {
-		if c.head != kNone {
+		if c.head.names() {
 			return hit{c.start, c.start, entry{kind: c.head}}
 		}
-		if c.left != kNone {
+		if c.left.names() {
 			return hit{c.start, c.start, entry{kind: c.left}}
 		}
 	}

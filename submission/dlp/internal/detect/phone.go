@@ -34,7 +34,7 @@ func (p *page) phone(n *number, label hit) (string, bool) {
 		return "", false
 	}
 	d := n.digits
-	named := label.kind == kPhone
+	named := label.kind == kPhone || label.kind == kNone && p.homeColumn(n.start)
 	if n.kanji {
 		return d, named && national(d) && !trivialPhone(d)
 	}
@@ -57,6 +57,13 @@ func (p *page) phone(n *number, label hit) (string, bool) {
 		return d, dialled(n) && (named || n.whole)
 	}
 	return d, named || mobile(d) && n.whole && !p.foreign(n)
+}
+
+// homeColumn: a column called 自宅 or 連絡先住所 holds telephones where numbers of
+// that form stand in it.
+func (p *page) homeColumn(at int) bool {
+	c := p.cellAt(at)
+	return c != nil && (c.head == kAddress || c.left == kAddress) && !c.prose(p.s) && digits(p.s[c.start:c.end])*2 > c.end-c.start
 }
 
 // international strips +81 and the trunk zero that people keep after it.
