@@ -102,7 +102,7 @@ func (c *CheckCmd) looks(config *Config) []func(context.Context, *checkup) {
 	}
 	looks = append(looks, checkListeners, checkDatabase, checkRoles, checkStore)
 	if config.does(roleQueue) {
-		looks = append(looks, checkRelay, checkScanner)
+		looks = append(looks, checkRelay, checkScanner, checkOCR)
 	}
 	if config.does(roleWeb) {
 		looks = append(looks, checkProvider)

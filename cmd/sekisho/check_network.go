@@ -226,3 +226,18 @@ func checkScanner(ctx context.Context, k *checkup) {
 	}
 	k.ok("scanners.clamd", "clamd answers")
 }
+
+// checkOCR says whether pictures and scanned pages are read.
+func checkOCR(_ context.Context, k *checkup) {
+	o, err := findOCR(k.c.Scanners.OCR)
+	switch {
+	case err != nil && k.c.Scanners.OCR != "" && k.c.Scanners.OCR != ocrAuto:
+		k.fail("scanners.ocr", "%v; a scanned PDF would be held, and pictures pass unread", err)
+	case err != nil:
+		k.warn("scanners.ocr", "%v: a scanned PDF is held, and pictures pass unread", err)
+	case o.path == "":
+		k.ok("scanners.ocr", "off: a scanned PDF is held, and pictures pass unread")
+	default:
+		k.ok("scanners.ocr", "%s reads pictures and scanned pages (%s)", o.path, o.languages)
+	}
+}

@@ -230,7 +230,9 @@ type PeopleConf struct {
 
 // ScannersConf are programs that look into files with us.
 type ScannersConf struct {
-	Clamd string `yaml:"clamd"` // unix:PATH or tcp:HOST:PORT
+	Clamd   string `yaml:"clamd"`    // unix:PATH or tcp:HOST:PORT
+	OnError string `yaml:"on_error"` // hold: nothing leaves that a scanner should have seen and did not
+	OCR     string `yaml:"ocr"`      // auto, off, or the path of tesseract
 }
 
 // PolicyConf is what to do with mail.

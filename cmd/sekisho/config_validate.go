@@ -43,6 +43,12 @@ func (c *Config) validate() {
 	if k := c.Scanners.Clamd; k != "" && !strings.HasPrefix(k, "unix:/") && !strings.HasPrefix(k, "tcp:") {
 		c.file.Add("scanners.clamd", "%q must be unix:/PATH or tcp:HOST:PORT", k)
 	}
+	if k := c.Scanners.OnError; k != "" && k != "hold" {
+		c.file.Add("scanners.on_error", "%q is not possible: what a scanner could not look at is held (hold)", k)
+	}
+	if k := c.Scanners.OCR; k != "" && k != ocrAuto && k != ocrOff && !strings.HasPrefix(k, "/") {
+		c.file.Add("scanners.ocr", "%q must be auto, off or the path of tesseract", k)
+	}
 	c.listener("metrics.listen", c.Metrics.Listen)
 }
 

@@ -32,6 +32,11 @@ func NewInspector(c *Config, p *policy.Policy, book *approval.Book, program stri
 	if err != nil {
 		return nil, err
 	}
+	reader, err := findOCR(c.Scanners.OCR)
+	if err != nil && !errors.Is(err, errNoOCR) {
+		return nil, fmt.Errorf("scanners.ocr: %w", err)
+	}
+	o.OCRCommand = reader.command(program)
 	scanner, err := newScanner(p, o, program)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,8 @@ type commands struct {
 	Bench   BenchCmd   `cmd:"" help:"Measure this machine (not available yet)."`
 	Version VersionCmd `cmd:"" help:"Print version, commit, Go and SQLite."`
 	ReadPDF ReadPDFCmd `cmd:"" name:"read-pdf" hidden:""`
+
+	ReadPicture ReadPictureCmd `cmd:"" name:"read-picture" hidden:""`
 }
 
 func main() {

@@ -44,13 +44,14 @@ func ours() []rule {
 
 		{"submission", "holdqueue internal/failpoint internal/mailaddr internal/message internal/metric internal/seal internal/yamlfile",
 			"takes mail in; what a mail says is none of its business, so neither detection nor policy"},
-		{"submission/dlp", "submission/dlp/internal/carrier submission/dlp/internal/detect submission/dlp/internal/kind submission/dlp/internal/pdf " +
-			"internal/message", "parts in, findings out: the same bytes give the same findings on any machine"},
+		{"submission/dlp", "submission/dlp/internal/carrier submission/dlp/internal/detect submission/dlp/internal/kind submission/dlp/internal/ocr " +
+			"submission/dlp/internal/pdf internal/message", "parts in, findings out: the same bytes give the same findings on any machine"},
 		{"submission/dlp/internal/carrier", "submission/dlp/internal/detect submission/dlp/internal/kind internal/message", "as dlp"},
 		{"submission/dlp/internal/detect", "submission/dlp/internal/fold", "text in, findings out; it does not know where text comes from"},
 		{"submission/dlp/internal/fold", "", "text alone"},
 		{"submission/dlp/internal/kind", "", "octets alone"},
 		{"submission/dlp/internal/pdf", "submission/dlp/internal/carrier", "reads one document in a child process that may die"},
+		{"submission/dlp/internal/ocr", "submission/dlp/internal/carrier", "reads one picture in a child process that may die"},
 		{"submission/policy", "internal/yamlfile",
 			"facts in, verdict out: it can be tested by a table, replayed over old facts, and knows neither MIME nor SQL"},
 
@@ -164,6 +165,7 @@ func pure() []rule {
 		{"submission/dlp/internal/fold", "", "as dlp"},
 		{"submission/dlp/internal/kind", "", "as dlp"},
 		{"submission/dlp/internal/pdf", "os os/exec", "starts, limits and kills the child"},
+		{"submission/dlp/internal/ocr", "os/exec", "starts and kills the child"},
 		{"internal/mailaddr", "", "a grammar"},
 		{"internal/message", "", "a grammar"},
 		{"internal/yamlfile", "", "a grammar"},

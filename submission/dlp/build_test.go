@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"sort"
 	"strings"
 	"testing"
@@ -262,3 +263,25 @@ func (d *directory) bytes(starts map[string]uint32) []byte {
 }
 
 func wrap64(b []byte) string { return wrap(base64.StdEncoding.EncodeToString(b)) }
+
+// unzipped are the entries of a ZIP.
+func unzipped(t testing.TB, b []byte) []member {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []member
+	for _, f := range r.File {
+		e, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, member{f.Name, string(body)})
+	}
+	return out
+}

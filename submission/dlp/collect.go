@@ -145,6 +145,15 @@ func (c *collector) form(detector string, where Where, path, detail string) {
 
 func (s *Scanner) off(detector string) bool { return slices.Contains(s.options.Disabled, detector) }
 
+// Label notes a sensitivity label: by its id, and by its name where that is
+// known, so that a rule may use either.
+func (c *collector) Label(where carrier.Where, path string, l carrier.Label) {
+	c.form(LabelPrefix+l.ID, Where(where), path, l.Name)
+	if l.Name != "" && l.Name != l.ID {
+		c.form(LabelPrefix+l.Name, Where(where), path, l.Name)
+	}
+}
+
 // Failed notes what could not be read.
 func (c *collector) Failed(path string, r carrier.Reason) {
 	u := Uninspectable{Path: path, Reason: Reason(r)}
@@ -161,6 +170,16 @@ func (c *collector) Failed(path string, r carrier.Reason) {
 // Seen notes a carrier.
 func (c *collector) Seen(path, kind string, size int64) {
 	c.seen = append(c.seen, Carrier{Path: path, Type: kind, Size: size})
+}
+
+// Skipped notes why a carrier was seen and not read.
+func (c *collector) Skipped(path, why string) {
+	for i := len(c.seen) - 1; i >= 0; i-- {
+		if c.seen[i].Path == path {
+			c.seen[i].Skipped = why
+			return
+		}
+	}
 }
 
 // report brings everything into a fixed order: by detector, surest first.

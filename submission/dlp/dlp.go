@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/carrier"
 )
 
 // Level says how sure a finding is.
@@ -131,7 +133,17 @@ type Carrier struct {
 	Path string `json:"path"`
 	Type string `json:"type"` // by content, see ContentType
 	Size int64  `json:"size"`
+	// Skipped says why its content was not read though nothing is wrong with it;
+	// see Skips.
+	Skipped string `json:"skipped,omitempty"`
 }
+
+// Skips are the reasons of Carrier.Skipped.
+func Skips() []string { return carrier.Skips() }
+
+// HiddenDetails are the excerpts of hidden_content findings: what was hidden, and
+// how.
+func HiddenDetails() []string { return carrier.HiddenDetails() }
 
 // Detectors about the form of a mail. All are High. A carrier that is
 // encrypted is reported as DetectorEncrypted only; DetectorUninspectable counts
@@ -147,6 +159,10 @@ const (
 	DetectorTNEF          = "tnef"
 	DetectorMalware       = "malware"
 )
+
+// LabelPrefix and the id or name of a Microsoft Purview sensitivity label is the
+// detector of that label.
+const LabelPrefix = "label."
 
 // Options make a Scanner. The zero value searches for every built-in detector
 // with the default limits and cannot read PDF.
@@ -170,6 +186,9 @@ type Options struct {
 	PDFCommand []string
 	// PDFMemory is the memory the PDF reader may take, in bytes; 0 means 512 MiB.
 	PDFMemory int64
+	// OCRCommand is a program that takes a picture on standard input and writes
+	// its text. Without it pictures are not read, and a scanned PDF is unreadable.
+	OCRCommand []string
 	// CacheDir keeps the compiled PDF reader between children; see Warm. Without
 	// it PDF is read by an interpreter, about five times slower.
 	CacheDir string
@@ -205,6 +224,9 @@ type Limits struct {
 	Ratio    int64         // expanded to packed, from 1 MiB on (200)
 	PartTime time.Duration // one carrier (10 s)
 	Time     time.Duration // the whole scan (60 s)
-	Matches  int           // kept per finding (20)
-	Values   int           // distinct values kept per detector (100,000)
+	Pictures int           // read by OCR in one scan (20)
+	// PictureTime is the time of one of them (15 s).
+	PictureTime time.Duration
+	Matches     int // kept per finding (20)
+	Values      int // distinct values kept per detector (100,000)
 }

@@ -17,7 +17,7 @@ func PDFChild(r io.Reader, w io.Writer) error { return pdf.Child(r, w) }
 // once per version. Until then documents are read by an interpreter, which is
 // slower. It returns at once where there is nothing to do.
 func (s *Scanner) Warm(ctx context.Context) error {
-	if s.pdf == nil {
+	if s.readers.PDF == nil {
 		return nil
 	}
 	return pdf.Warm(ctx, pdfOptions(s.options))

@@ -11,13 +11,14 @@ import (
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/carrier"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/kind"
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/ocr"
 )
 
 // Scanner searches mails and files. It is safe for use by many goroutines.
 type Scanner struct {
 	options Options
 	set     *detect.Set
-	pdf     carrier.PDF
+	readers carrier.Readers
 }
 
 // textPiece is how much text is searched at once; longer texts are cut.
@@ -45,8 +46,12 @@ func New(o Options) (*Scanner, error) {
 		return nil, fmt.Errorf("compile detectors: %w", err)
 	}
 	s := &Scanner{options: o, set: set}
+	s.readers.Virus = o.Virus
 	if len(o.PDFCommand) > 0 {
-		s.pdf = pdfReader(o)
+		s.readers.PDF = pdfReader(o)
+	}
+	if len(o.OCRCommand) > 0 {
+		s.readers.OCR = ocr.Reader(ocr.Options{Command: o.OCRCommand, Time: o.Limits.PictureTime})
 	}
 	return s, nil
 }
@@ -60,6 +65,8 @@ func (l Limits) filled() Limits {
 	l.Ratio = orDefault(l.Ratio, 200)
 	l.PartTime = orDefault(l.PartTime, 10*time.Second)
 	l.Time = orDefault(l.Time, 60*time.Second)
+	l.Pictures = orDefault(l.Pictures, 20)
+	l.PictureTime = orDefault(l.PictureTime, 15*time.Second)
 	l.Matches = orDefault(l.Matches, 20)
 	l.Values = orDefault(l.Values, 100_000)
 	return l
@@ -89,7 +96,7 @@ func (s *Scanner) walk(ctx context.Context, run func(*carrier.Walk)) *Report {
 	l := s.options.Limits
 	c := newCollector(s)
 	w := carrier.New(ctx, carrier.Limits{Depth: l.Depth, Entries: l.Entries, Part: l.Part, Expanded: l.Expanded, Ratio: l.Ratio,
-		PartTime: l.PartTime, Text: textPiece, ReadingsPerPart: 6}, c, s.pdf, s.options.Virus)
+		PartTime: l.PartTime, Text: textPiece, ReadingsPerPart: 6, Pictures: l.Pictures}, c, s.readers)
 	run(w)
 	return c.report()
 }

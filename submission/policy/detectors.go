@@ -70,6 +70,7 @@ var families = map[string]kind{
 	"secret.":  {ja: "秘密情報", en: "secret"},
 	"keyword.": {ja: "キーワード", en: "keyword"},
 	"pattern.": {ja: "パターン", en: "pattern"},
+	"label.":   {ja: "秘密度ラベル", en: "sensitivity label", public: true}, // says nothing of the content itself
 }
 
 // knownDetector reports whether a rule may name it: a detector, or a prefix
@@ -113,7 +114,8 @@ func kindOf(detector string) kind {
 	}
 	for family, k := range families {
 		if name, ok := strings.CutPrefix(detector, family); ok {
-			return kind{ja: k.ja + "「" + name + "」", en: k.en + " \"" + name + "\""}
+			k.ja, k.en = k.ja+"「"+name+"」", k.en+" \""+name+"\""
+			return k
 		}
 	}
 	return kind{ja: detector, en: detector}

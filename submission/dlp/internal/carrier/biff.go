@@ -3,6 +3,7 @@ package carrier
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ const (
 	recFooter   = 0x0015
 	recDateMode = 0x0022
 	recFilePass = 0x002f
+	recFont     = 0x0031
 	recContinue = 0x003c
 	recCodePage = 0x0042
 	recColInfo  = 0x007d
@@ -45,35 +47,36 @@ type biffBook struct {
 	old     bool // Excel 5: bytes in a code page
 	page    string
 	strings []string
-	formats map[uint16]bool // formats that show dates
-	dates   []bool          // by XF
+	formats map[uint16]cellStyle
+	fonts   []string    // the veil of each
+	styles  []cellStyle // by XF
 	since04 bool
 	sheets  []biffSheet
 	current int
 	sheet   *sheet
 	cells   int
-	hidden  int
+	veils   []veil
 	gone    map[int]bool // hidden rows
 	goneCol [][2]int
-	pending [2]int // cell whose formula yields the next string
+	pending [3]int // cell whose formula yields the next string
 	aside   strings.Builder
 	notes   int
 }
 
 type biffSheet struct {
 	name   string
-	hidden bool
+	hidden string
 }
 
 func (w *Walk) biff(f file, b []byte) error {
-	k := &biffBook{w: w, f: f, b: b, page: "windows-1252", formats: map[uint16]bool{}, current: -1}
+	k := &biffBook{w: w, f: f, b: b, page: "windows-1252", formats: map[uint16]cellStyle{}, current: -1}
 	err := k.read()
 	k.endSheet()
 	if k.aside.Len() > 0 {
 		w.text(Text{Text: detect.Text{Body: k.aside.String(), Title: f.name}, Where: Attachment, Path: f.path, First: true})
 	}
 	if k.notes > 0 {
-		w.out.Form(FormHidden, Attachment, f.path, "comment")
+		w.out.Form(FormHidden, Attachment, f.path, aComment)
 	}
 	return err
 }
@@ -123,16 +126,17 @@ func (k *biffBook) record(id uint16, b []byte, parts [][]byte) {
 		k.since04 = len(b) >= 2 && b[0] == 1
 	case recSheet:
 		if len(b) > 6 {
-			k.sheets = append(k.sheets, biffSheet{name: k.short(b[6:]), hidden: b[4]&3 != 0})
+			k.sheets = append(k.sheets, biffSheet{name: k.short(b[6:]), hidden: hiddenState(uint32(b[4]))})
 		}
 	case recFormat:
 		if len(b) > 2 {
-			k.formats[binary.LittleEndian.Uint16(b)] = dateFormat(k.text(b[2:]))
+			k.formats[binary.LittleEndian.Uint16(b)] = formatStyle(k.text(b[2:]))
 		}
+	case recFont:
+		k.font(b)
 	case recXF:
 		if len(b) >= 4 {
-			n := binary.LittleEndian.Uint16(b[2:])
-			k.dates = append(k.dates, k.formats[n] || n >= 14 && n <= 17 || n == 22 || n >= 27 && n <= 36 || n >= 50 && n <= 58)
+			k.styles = append(k.styles, k.style(b))
 		}
 	case recSST:
 		k.strings = sharedStrings(parts)
@@ -147,6 +151,32 @@ func (k *biffBook) record(id uint16, b []byte, parts [][]byte) {
 	}
 }
 
+// font notes sizes nobody reads (in twips) and the two whites of the palette.
+func (k *biffBook) font(b []byte) {
+	how := ""
+	switch {
+	case len(b) < 6:
+	case binary.LittleEndian.Uint16(b) < 20*tinyPoints:
+		how = tinyText
+	case binary.LittleEndian.Uint16(b[4:]) == 1, binary.LittleEndian.Uint16(b[4:]) == 9:
+		how = whiteText
+	}
+	if k.fonts = append(k.fonts, how); len(k.fonts) == 4 {
+		k.fonts = append(k.fonts, "") // there is no font 4
+	}
+}
+
+// style reads an XF record: font, number format and, from Excel 97 on, the fill.
+func (k *biffBook) style(b []byte) cellStyle {
+	font, format := int(binary.LittleEndian.Uint16(b)), binary.LittleEndian.Uint16(b[2:])
+	s := cellStyle{date: k.formats[format].date || builtinDate(int(format)), veil: k.formats[format].veil}
+	filled := len(b) >= 20 && b[17]>>2 != 0
+	if font < len(k.fonts) && k.fonts[font] != "" && !k.old && (k.fonts[font] != whiteText || !filled) {
+		s.veil = k.fonts[font]
+	}
+	return s
+}
+
 func (k *biffBook) bof(version, kind uint16) {
 	k.old = version < 0x0600
 	if kind == 0x0005 { // the globals of the workbook
@@ -159,7 +189,7 @@ func (k *biffBook) bof(version, kind uint16) {
 		s = k.sheets[k.current]
 	}
 	k.sheet = newSheet(k.w, Text{Text: detect.Text{Title: k.f.name + " " + s.name}, Where: Attachment, Path: k.f.path, Sheet: s.name, Grid: true, First: true})
-	k.cells, k.hidden, k.gone, k.goneCol = 0, 0, map[int]bool{}, nil
+	k.cells, k.veils, k.gone, k.goneCol = 0, nil, map[int]bool{}, nil
 }
 
 func (k *biffBook) endSheet() {
@@ -168,11 +198,11 @@ func (k *biffBook) endSheet() {
 	}
 	k.sheet.flush()
 	name := k.sheet.t.Sheet
-	if k.current < len(k.sheets) && k.sheets[k.current].hidden && k.cells > 0 {
-		k.w.out.Form(FormHidden, Attachment, k.f.path+"#"+name, "hidden_sheet")
+	if k.current < len(k.sheets) && k.sheets[k.current].hidden != "" && k.cells > 0 {
+		k.w.out.Form(FormHidden, Attachment, k.f.path+"#"+name, k.sheets[k.current].hidden)
 	}
-	if k.hidden > 0 {
-		k.w.out.Form(FormHidden, Attachment, k.f.path+"#"+name, "hidden_rows_or_columns")
+	for _, v := range k.veils {
+		k.w.out.Form(FormHidden, Attachment, k.f.path+"#"+name+"!"+v.cell, v.how)
 	}
 	k.sheet = nil
 }
@@ -184,7 +214,7 @@ func (k *biffBook) cell(id uint16, b []byte) {
 	}
 	if id == recString {
 		if len(b) > 2 {
-			k.add(k.pending[0], k.pending[1], k.text(b))
+			k.add(k.pending[0], k.pending[1], k.pending[2], k.text(b))
 		}
 		return
 	}
@@ -201,48 +231,60 @@ func (k *biffBook) cell(id uint16, b []byte) {
 	case recLabelSST:
 		if len(b) >= 10 {
 			if n := binary.LittleEndian.Uint32(b[6:]); int64(n) < int64(len(k.strings)) {
-				k.add(row, col, k.strings[n])
+				k.add(row, col, xf, k.strings[n])
 			}
 		}
 	case recLabel, recRString:
-		k.add(row, col, k.text(b[6:]))
+		k.add(row, col, xf, k.text(b[6:]))
 	case recNumber:
 		if len(b) >= 14 {
-			k.add(row, col, k.number(math.Float64frombits(binary.LittleEndian.Uint64(b[6:])), xf))
+			k.add(row, col, xf, k.number(math.Float64frombits(binary.LittleEndian.Uint64(b[6:])), xf))
 		}
 	case recRK:
 		if len(b) >= 10 {
-			k.add(row, col, k.number(rk(binary.LittleEndian.Uint32(b[6:])), xf))
+			k.add(row, col, xf, k.number(rk(binary.LittleEndian.Uint32(b[6:])), xf))
 		}
 	case recMulRK:
 		for i := 4; i+6 <= len(b)-2; i += 6 {
-			k.add(row, col+(i-4)/6, k.number(rk(binary.LittleEndian.Uint32(b[i+2:])), int(binary.LittleEndian.Uint16(b[i:]))))
+			xf := int(binary.LittleEndian.Uint16(b[i:]))
+			k.add(row, col+(i-4)/6, xf, k.number(rk(binary.LittleEndian.Uint32(b[i+2:])), xf))
 		}
 	case recFormula:
-		k.pending = [2]int{row, col}
+		k.pending = [3]int{row, col, xf}
 		if len(b) >= 14 && (b[12] != 0xff || b[13] != 0xff) { // else text, which follows
-			k.add(row, col, k.number(math.Float64frombits(binary.LittleEndian.Uint64(b[6:])), xf))
+			k.add(row, col, xf, k.number(math.Float64frombits(binary.LittleEndian.Uint64(b[6:])), xf))
 		}
 	}
 }
 
-func (k *biffBook) add(row, col int, value string) {
+func (k *biffBook) add(row, col, xf int, value string) {
 	if value == "" || k.sheet == nil {
 		return
 	}
 	k.cells++
-	hidden := k.gone[row]
-	for _, c := range k.goneCol {
-		hidden = hidden || col >= c[0] && col <= c[1]
+	if k.gone[row] {
+		k.veil(hiddenRow, row, col)
 	}
-	if hidden {
-		k.hidden++
+	for _, c := range k.goneCol {
+		if col >= c[0] && col <= c[1] {
+			k.veil(hiddenColumn, row, col)
+		}
+	}
+	if xf < len(k.styles) && k.styles[xf].veil != "" {
+		k.veil(k.styles[xf].veil, row, col)
 	}
 	k.sheet.add(row, col, value)
 }
 
+// veil keeps the first cell of each way to hide one.
+func (k *biffBook) veil(how string, row, col int) {
+	if !slices.ContainsFunc(k.veils, func(v veil) bool { return v.how == how }) {
+		k.veils = append(k.veils, veil{how, CellName(row, col)})
+	}
+}
+
 func (k *biffBook) number(v float64, xf int) string {
-	if xf < len(k.dates) && k.dates[xf] && v > 0 && v < 2_958_466 {
+	if xf < len(k.styles) && k.styles[xf].date && v > 0 && v < 2_958_466 {
 		return dayOf(v, k.since04).Format(time.DateOnly)
 	}
 	if v == math.Trunc(v) && math.Abs(v) < 1e18 {

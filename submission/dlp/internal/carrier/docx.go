@@ -28,12 +28,10 @@ func (w *Walk) docx(f file) error {
 
 // wordText builds text with its tables from WordprocessingML or DrawingML.
 type wordText struct {
-	b       strings.Builder
-	cells   []detect.Cell
-	tables  int
-	stack   []wordTable
-	deleted int
-	hidden  int
+	b      strings.Builder
+	cells  []detect.Cell
+	tables int
+	stack  []wordTable
 }
 
 type wordTable struct{ id, row, col, start int }
@@ -89,46 +87,6 @@ func (t *wordText) closeTable() {
 	t.newline()
 }
 
-// wordPart reads one part of a document.
-func (o *office) wordPart(place string, body []byte) {
-	x := newXML(body)
-	t := &wordText{}
-	vanish, inText, inDeleted := false, false, false
-	for n := 0; ; n++ {
-		if n%4096 == 0 && o.w.over() != nil {
-			o.err = errTime
-			break
-		}
-		tok := x.next()
-		if tok == xmlEnd {
-			break
-		}
-		if tok == xmlChars {
-			if inText {
-				t.b.WriteString(x.text)
-				if vanish && strings.TrimSpace(x.text) != "" {
-					t.hidden++
-				}
-				if inDeleted {
-					t.deleted++
-				}
-			}
-			continue
-		}
-		switch x.name {
-		case "t", "delText", "instrText", "delInstrText":
-			inText, inDeleted = !x.closing && !x.empty, x.name == "delText"
-		case "r":
-			vanish = false
-		case "vanish", "webHidden":
-			vanish = vanish || x.name == "vanish" && x.attr("val") != "0" && x.attr("val") != "false"
-		default:
-			t.structure(x)
-		}
-	}
-	o.emitWord(place, t)
-}
-
 // structure turns paragraphs, breaks and tables into white space and cells.
 func (t *wordText) structure(x *xmlScanner) {
 	switch x.name {
@@ -164,22 +122,5 @@ func (t *wordText) structure(x *xmlScanner) {
 		} else {
 			t.openCell()
 		}
-	}
-}
-
-func (o *office) emitWord(place string, t *wordText) {
-	p := o.f.path
-	if place != "" {
-		p += "#" + place
-	}
-	o.w.text(Text{Text: detect.Text{Body: t.b.String(), Cells: t.cells, Title: o.f.name}, Where: Attachment, Path: p, First: true})
-	if t.deleted > 0 {
-		o.hidden(place, "tracked_deletion")
-	}
-	if t.hidden > 0 {
-		o.hidden(place, "hidden_text")
-	}
-	if strings.HasPrefix(place, "comments") && strings.TrimSpace(t.b.String()) != "" {
-		o.hidden(place, "comment")
 	}
 }

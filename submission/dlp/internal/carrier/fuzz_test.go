@@ -25,12 +25,14 @@ func (s sink) Text(t Text) {
 	}
 }
 func (sink) Form(Form, Where, string, string) {}
+func (sink) Label(Where, string, Label)       {}
 func (sink) Failed(string, Reason)            {}
 func (sink) Seen(string, string, int64)       {}
+func (sink) Skipped(string, string)           {}
 
 func walkFor(t *testing.T) *Walk {
 	limits := Limits{Depth: 6, Entries: 200, Part: 4 << 20, Expanded: 16 << 20, Ratio: 200, PartTime: 5 * time.Second, Text: 64 << 10, ReadingsPerPart: 3}
-	return New(context.Background(), limits, sink{t}, nil, nil)
+	return New(context.Background(), limits, sink{t}, Readers{})
 }
 
 // readers are called without the recovery that protects the product.
@@ -80,7 +82,7 @@ func FuzzReaders(f *testing.F) {
 		case 10:
 			o := &office{w: w, f: g}
 			o.wordPart("", b)
-			o.slide("slides", "", b)
+			o.slide("slides", "", b, deck{width: 100, height: 100, white: true})
 			o.odfPart("", b)
 		case 11:
 			k := &workbook{o: &office{w: w, f: g, parts: map[string]entry{"s": {packed: b}}, read: map[string]bool{}}}

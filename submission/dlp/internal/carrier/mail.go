@@ -112,17 +112,28 @@ func (w *Walk) fields(p *message.Part, f file, outermost bool) {
 			continue
 		}
 		value := string(field.Value.Of(p.Source()))
-		for i, reading := range message.DecodeHeaders(message.Unfold([]byte(value))) {
-			path := field.Name
-			if f.path != "" {
-				path = f.path + "!/" + field.Name
-			} else if !outermost {
-				path = p.Path() + "/" + field.Name
+		if name == "msip_labels" {
+			for _, l := range headerLabels(message.Unfold([]byte(value))) {
+				w.out.Label(where, w.fieldPath(p, f, field.Name, outermost), l)
 			}
-			w.text(Text{Text: detect.Text{Body: reading}, Where: where, Path: path, First: i == 0})
+			continue
+		}
+		for i, reading := range message.DecodeHeaders(message.Unfold([]byte(value))) {
+			w.text(Text{Text: detect.Text{Body: reading}, Where: where, Path: w.fieldPath(p, f, field.Name, outermost), First: i == 0})
 		}
 	}
 	w.partFields(p, f)
+}
+
+// fieldPath names a header field: below the file or part that holds the mail.
+func (w *Walk) fieldPath(p *message.Part, f file, name string, outermost bool) string {
+	switch {
+	case f.path != "":
+		return f.path + "!/" + name
+	case !outermost:
+		return p.Path() + "/" + name
+	}
+	return name
 }
 
 // technical fields are written by programs.

@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,11 +19,9 @@ func (w *Walk) openDocument(f file) error {
 	}
 	for _, name := range []string{"content.xml", "styles.xml", "meta.xml"} {
 		if body := o.part(name); body != nil {
-			place := ""
-			if name != "content.xml" {
-				place = strings.TrimSuffix(name, ".xml")
-			}
+			place := strings.TrimPrefix(propertyPlace(name), "content.xml")
 			o.odfPart(place, body)
+			o.about(name, body)
 		}
 	}
 	return o.rest()
@@ -35,20 +34,37 @@ type odfReader struct {
 	text   wordText
 	sheet  *sheet
 	row    int
+	next   int // row after this one
 	col    int
 	cell   strings.Builder
 	inCell bool
 	repeat int
 	value  string
-	notes  int
-	gone   bool // tracked deletion
+	look   odfLook
+	found  []veil // place and way
 }
+
+// odfLook is what the automatic styles say is not to be seen.
+type odfLook struct {
+	style   string            // being read
+	ways    map[string]string // style -> way
+	table   string            // way of the current table
+	row     bool              // the current row is not shown
+	columns [][2]int
+	column  int
+	spans   []string // way of each open paragraph and span
+	gone    int      // inside tracked changes
+	noted   int      // inside annotations and notes
+}
+
+// coloured marks a style with a ground on which white letters are seen.
+const coloured = "coloured"
 
 // maxRepeat bounds number-columns-repeated, with which one cell claims a million.
 const maxRepeat = 64
 
 func (o *office) odfPart(place string, body []byte) {
-	r := &odfReader{o: o, place: place, row: -1}
+	r := &odfReader{o: o, place: place, row: -1, look: odfLook{ways: map[string]string{}}}
 	x := newXML(body)
 	depth := 0 // inside something that holds text
 	for n := 0; ; n++ {
@@ -61,7 +77,7 @@ func (o *office) odfPart(place string, body []byte) {
 			break
 		}
 		if tok == xmlChars {
-			if depth > 0 || place == "meta" {
+			if depth > 0 || place == "properties" {
 				r.chars(x.text)
 			}
 			continue
@@ -69,28 +85,119 @@ func (o *office) odfPart(place string, body []byte) {
 		if x.name == "p" || x.name == "h" || x.name == "annotation" || x.name == "title" || x.name == "desc" {
 			depth += sign(x)
 		}
+		r.style(x)
 		r.tag(x)
 	}
 	if r.sheet != nil {
 		r.sheet.flush()
 	}
 	o.emitWord(place, &r.text)
-	if r.notes > 0 {
-		o.hidden(place, "comment")
-	}
-	if r.gone {
-		o.hidden(place, "tracked_deletion")
+	for _, v := range r.found {
+		o.hidden(v.cell, v.how)
 	}
 }
 
+// note keeps the first place of each way to hide something, of a spreadsheet the
+// first of each sheet.
+func (r *odfReader) note(how string) {
+	at := r.place
+	if r.sheet != nil {
+		at = r.sheet.t.Sheet
+		if how != hiddenSheet {
+			at += "!" + CellName(max(r.row, 0), r.col)
+		}
+	}
+	sheet, _, _ := strings.Cut(at, "!")
+	for _, v := range r.found {
+		if have, _, _ := strings.Cut(v.cell, "!"); v.how == how && have == sheet {
+			return
+		}
+	}
+	r.found = append(r.found, veil{how, at})
+}
+
 func (r *odfReader) chars(s string) {
+	if strings.TrimSpace(s) != "" {
+		r.seen()
+	}
 	if r.inCell {
 		r.cell.WriteString(s)
 		return
 	}
 	r.text.b.WriteString(s)
-	if r.place == "meta" {
+	if r.place == "properties" {
 		r.text.newline()
+	}
+}
+
+// seen notes why a text is not.
+func (r *odfReader) seen() {
+	l := &r.look
+	switch {
+	case l.gone > 0:
+		r.note(trackedDeletion)
+	case l.noted > 0:
+		r.note(aComment)
+	default:
+		ground := slices.Contains(l.spans, coloured)
+		for _, way := range l.spans {
+			if way != "" && way != coloured && (way != whiteText || !ground) {
+				r.note(way)
+			}
+		}
+	}
+}
+
+// style reads the styles, and which of them the text takes.
+func (r *odfReader) style(x *xmlScanner) {
+	l := &r.look
+	switch x.name {
+	case "style":
+		l.style = ""
+		if !x.closing {
+			l.style = x.attr("name")
+		}
+	case "text-properties":
+		size, err := strconv.ParseFloat(strings.TrimSuffix(x.attr("font-size"), "pt"), 64)
+		switch {
+		case x.attr("display") == "none":
+			l.ways[l.style] = hiddenText
+		case err == nil && size < tinyPoints:
+			l.ways[l.style] = tinyText
+		case white(x.attr("color")) && r.paper(x.attr("background-color")) && l.ways[l.style] == "":
+			l.ways[l.style] = whiteText
+		}
+	case "table-cell-properties", "paragraph-properties", "graphic-properties":
+		if !r.paper(x.attr("background-color")) {
+			l.ways[l.style] = coloured
+		}
+	case "table-properties":
+		if x.attr("display") == "false" {
+			l.ways[l.style] = hiddenSheet
+		}
+	case "p", "h", "span":
+		r.span(x)
+	case "tracked-changes":
+		l.gone += sign(x)
+	case "annotation":
+		l.noted += sign(x)
+	}
+}
+
+func (r *odfReader) paper(color string) bool {
+	return color == "" || color == "transparent" || white(color)
+}
+
+func (r *odfReader) span(x *xmlScanner) {
+	l := &r.look
+	switch {
+	case x.empty:
+	case x.closing:
+		if n := len(l.spans); n > 0 {
+			l.spans = l.spans[:n-1]
+		}
+	default:
+		l.spans = append(l.spans, r.way(x))
 	}
 }
 
@@ -106,19 +213,23 @@ func (r *odfReader) tag(x *xmlScanner) {
 		r.chars("\n")
 	case "table":
 		r.table(x)
+	case "table-column":
+		if !x.closing {
+			n := max(1, int(min(x.number("number-columns-repeated"), 1<<14)))
+			if v := x.attr("visibility"); v == "collapse" || v == "filter" {
+				r.look.columns = append(r.look.columns, [2]int{r.look.column, r.look.column + n - 1})
+			}
+			r.look.column += n
+		}
 	case "table-row":
 		if !x.closing {
-			r.row++
-			r.col = 0
+			r.row, r.col = r.next, 0
+			r.next = min(r.next+max(1, int(min(x.number("number-rows-repeated"), maxRows))), maxRows)
+			v := x.attr("visibility")
+			r.look.row = v == "collapse" || v == "filter"
 		}
 	case "table-cell", "covered-table-cell":
 		r.tableCell(x)
-	case "annotation":
-		if !x.closing {
-			r.notes++
-		}
-	case "tracked-changes":
-		r.gone = true
 	}
 }
 
@@ -131,7 +242,8 @@ func (r *odfReader) table(x *xmlScanner) {
 		return
 	}
 	name := x.attr("name")
-	r.row = -1
+	r.row, r.next = -1, 0
+	r.look.table, r.look.columns, r.look.column = r.look.ways[x.attr("style-name")], nil, 0
 	r.sheet = newSheet(r.o.w, Text{Text: detect.Text{Title: r.o.f.name + " " + name}, Where: Attachment, Path: r.o.f.path, Sheet: name, Grid: true, First: true})
 }
 
@@ -144,6 +256,7 @@ func (r *odfReader) tableCell(x *xmlScanner) {
 		}
 		r.inCell = !x.empty
 		r.cell.Reset()
+		r.look.spans = append(r.look.spans[:0], r.way(x))
 	}
 	if !x.closing && !x.empty {
 		return
@@ -154,6 +267,7 @@ func (r *odfReader) tableCell(x *xmlScanner) {
 	}
 	repeat := max(1, r.repeat)
 	if r.sheet != nil && shown != "" {
+		r.unseen()
 		for i := range min(repeat, maxRepeat) {
 			r.sheet.add(r.row, r.col+i, shown)
 		}
@@ -161,4 +275,28 @@ func (r *odfReader) tableCell(x *xmlScanner) {
 	r.col += repeat
 	r.inCell = false
 	r.cell.Reset()
+	r.look.spans = r.look.spans[:0]
+}
+
+// way is how the style of a text or cell hides what is in it.
+func (r *odfReader) way(x *xmlScanner) string {
+	if way := r.look.ways[x.attr("style-name")]; way != hiddenSheet {
+		return way
+	}
+	return ""
+}
+
+// unseen notes a cell with a value whose row, column or sheet is not shown.
+func (r *odfReader) unseen() {
+	if r.look.table == hiddenSheet {
+		r.note(hiddenSheet)
+	}
+	if r.look.row {
+		r.note(hiddenRow)
+	}
+	for _, span := range r.look.columns {
+		if r.col >= span[0] && r.col <= span[1] {
+			r.note(hiddenColumn)
+		}
+	}
 }

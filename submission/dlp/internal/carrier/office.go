@@ -3,6 +3,7 @@ package carrier
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
@@ -25,6 +26,7 @@ func (w *Walk) openOffice(f file) (*office, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.around(f, a)
 	o := &office{w: w, f: f, parts: map[string]entry{}, read: map[string]bool{}, torn: a.torn}
 	for _, e := range a.entries {
 		name := strings.TrimPrefix(e.name, "/")
@@ -50,6 +52,14 @@ func (o *office) part(name string) []byte {
 	if err != nil && o.err == nil {
 		o.err = err
 	}
+	return b
+}
+
+// peek unpacks a part that is still to be read as itself.
+func (o *office) peek(name string) []byte {
+	read := o.read[name]
+	b := o.part(name)
+	o.read[name] = read
 	return b
 }
 
@@ -132,7 +142,7 @@ func (o *office) embedded(name string) {
 		}
 	}
 	b := o.part(name)
-	if len(b) == 0 || kind.Silent(kind.Of(name, b)) {
+	if len(b) == 0 || kind.Silent(kind.Of(name, b)) && o.w.readers.OCR == nil {
 		return
 	}
 	o.w.file(o.f.in(name, b))
@@ -143,12 +153,14 @@ func (o *office) properties(name string) {
 	if skipped(name) {
 		return
 	}
-	x := newXML(o.part(name))
+	body := o.part(name)
+	o.about(name, body)
+	x := newXML(body)
 	var b strings.Builder
 	for {
 		switch x.next() {
 		case xmlEnd:
-			o.text(name, b.String())
+			o.text(propertyPlace(name), b.String())
 			return
 		case xmlChars:
 			if s := strings.TrimSpace(x.text); s != "" {
@@ -163,9 +175,58 @@ func (o *office) properties(name string) {
 			if x.name == "p" && x.closing {
 				b.WriteByte('\n')
 			}
+			if x.opens("srcRect") && cropped(x) {
+				o.hidden(strings.TrimSuffix(path.Base(name), ".xml"), croppedPicture)
+			}
 		}
 	}
 }
+
+// about reads what the properties say of people and of labels.
+func (o *office) about(name string, body []byte) {
+	switch name {
+	case "docProps/custom.xml", "docMetadata/LabelInfo.xml":
+		for _, l := range officeLabels(body) {
+			o.w.out.Label(Attachment, o.f.path+"#"+propertyPlace(name), l)
+		}
+	case "docProps/core.xml", "docProps/app.xml", "meta.xml":
+		if hasPerson(body) {
+			o.hidden(propertyPlace(name), namedPerson)
+		}
+	}
+}
+
+// propertyPlace names the part of a package as people know it.
+func propertyPlace(name string) string {
+	if strings.HasPrefix(name, "docProps/") || strings.HasPrefix(name, "docMetadata/") || name == "meta.xml" {
+		return "properties"
+	}
+	return name
+}
+
+// hasPerson says that the properties name who wrote, changed or manages the
+// document. Programs that put themselves there are no person.
+func hasPerson(body []byte) bool {
+	x := newXML(body)
+	inside := false
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok == xmlChars {
+			s := strings.TrimSpace(x.text)
+			if inside && s != "" && !slices.Contains(programs, strings.ToLower(s)) {
+				return true
+			}
+			continue
+		}
+		switch x.name {
+		case "creator", "lastModifiedBy", "Manager", "initial-creator", "printed-by":
+			inside = !x.closing && !x.empty
+		}
+	}
+	return false
+}
+
+// programs write such names where nobody gave one.
+var programs = []string{"openpyxl", "python-docx", "python-pptx", "apache poi", "xlsxwriter", "microsoft office user", "user", "admin", "administrator", "windows ユーザー", "unknown"}
 
 // skipped parts describe formatting and hold nothing a person wrote.
 func skipped(name string) bool {

@@ -8,24 +8,36 @@ import (
 
 // portable reads a PDF in the child process: pages, properties, notes, form
 // fields and embedded files. A page that shows a picture and has no text was not
-// read.
+// read, unless OCR finds text in it.
 func (w *Walk) portable(f file) error {
-	if w.pdf == nil {
+	if w.readers.PDF == nil {
 		w.strings(f)
 		return errUnsupported
 	}
-	blank := false
+	pictures := 0
+	if w.readers.OCR != nil {
+		pictures = max(0, w.limits.Pictures-w.pictures)
+	}
+	blank := map[int]bool{} // pages that nobody has read
 	var inner error
-	err := w.pdf(w.ctx, f.body, func(p PDFPart) error {
+	err := w.readers.PDF(w.ctx, f.body, pictures, func(p PDFPart) error {
 		if p.Name != "" || p.Body != nil {
 			w.expanded += int64(len(p.Body))
 			w.file(f.in(p.Name, p.Body))
 			return nil
 		}
-		blank = blank || p.Blank
 		path := f.path
 		if p.Page > 0 {
 			path += "#" + itoa(p.Page)
+		}
+		if p.Picture != nil {
+			if read, _ := w.readPicture(path, f.name, p.Picture); read {
+				delete(blank, p.Page)
+			}
+			return w.over()
+		}
+		if p.Blank {
+			blank[p.Page] = true
 		}
 		if garbled(p.Text) {
 			inner = errUnreadable
@@ -33,7 +45,7 @@ func (w *Walk) portable(f file) error {
 		w.text(Text{Text: detect.Text{Body: p.Text, Title: f.name}, Where: Attachment, Path: path, First: true})
 		return w.over()
 	})
-	if blank {
+	if len(blank) > 0 {
 		inner = errUnreadable
 	}
 	return errors.Join(err, inner)

@@ -10,12 +10,28 @@ import (
 
 // Records of PowerPoint (MS-PPT 2.13.24) and the mark of an encrypted file.
 const (
+	pptSlide     = 0x03ee
+	pptNotes     = 0x03f0
+	pptShow      = 0x03f9 // how a slide is shown
 	pptChars     = 0x0fa0
 	pptBytes     = 0x0fa8
 	pptString    = 0x0fba
-	pptNotes     = 0x03f0
+	pptComment   = 0x2ee0
 	pptEncrypted = 0xf3d1c4df
+	pptHidden    = 4 // flag of pptShow
 )
+
+// pptReader follows the records of a .ppt. Slides, notes and comments are
+// containers; their text becomes one Text each, named as in .pptx.
+type pptReader struct {
+	w      *Walk
+	f      file
+	text   strings.Builder
+	kind   uint16 // container that text belongs to, 0 for the presentation
+	end    int    // of that container
+	slides int
+	notes  int
+}
 
 // pptBinary reads the text atoms of a .ppt, notes and comments included.
 func (w *Walk) pptBinary(f file, c *compound, dir string) error {
@@ -26,7 +42,7 @@ func (w *Walk) pptBinary(f file, c *compound, dir string) error {
 		return ErrEncrypted
 	}
 	b := c.stream(dir, "PowerPoint Document")
-	var text strings.Builder
+	r := pptReader{w: w, f: f}
 	for at, n := 0, 0; at+8 <= len(b); n++ {
 		if n%4096 == 0 {
 			if err := w.over(); err != nil {
@@ -36,18 +52,71 @@ func (w *Walk) pptBinary(f file, c *compound, dir string) error {
 		version, kind := binary.LittleEndian.Uint16(b[at:]), binary.LittleEndian.Uint16(b[at+2:])
 		size := int64(binary.LittleEndian.Uint32(b[at+4:]))
 		at += 8
-		if version&0xf == 0xf {
-			continue // a container: its records follow
-		}
 		end := int(min(int64(at)+size, int64(len(b))))
-		switch kind {
-		case pptChars, pptString:
-			text.WriteString(utf16LE(b[at:end]) + "\n")
-		case pptBytes:
-			text.WriteString(message.DecodeText(b[at:end], "windows-1252")[0] + "\n")
+		if at > r.end {
+			r.flush()
 		}
+		if version&0xf == 0xf {
+			r.open(kind, end) // its records follow
+			continue
+		}
+		r.atom(kind, b[at:end])
 		at = end
 	}
-	w.text(Text{Text: detect.Text{Body: wordMarks(text.String()), Title: f.name}, Where: Attachment, Path: f.path, First: true})
+	r.flush()
 	return nil
+}
+
+func (r *pptReader) open(kind uint16, end int) {
+	switch kind {
+	case pptSlide, pptNotes, pptComment:
+	default:
+		return
+	}
+	if kind == pptComment && r.kind != 0 { // a comment lies in its slide
+		r.w.out.Form(FormHidden, Attachment, r.place(), aComment)
+		return
+	}
+	r.flush()
+	r.kind, r.end = kind, end
+	switch kind {
+	case pptSlide:
+		r.slides++
+	case pptNotes:
+		r.notes++
+	}
+}
+
+func (r *pptReader) atom(kind uint16, body []byte) {
+	switch kind {
+	case pptChars, pptString:
+		r.text.WriteString(utf16LE(body) + "\n")
+	case pptBytes:
+		r.text.WriteString(message.DecodeText(body, "windows-1252")[0] + "\n")
+	case pptShow:
+		if r.kind == pptSlide && len(body) >= 12 && binary.LittleEndian.Uint16(body[10:])&pptHidden != 0 {
+			r.w.out.Form(FormHidden, Attachment, r.place(), hiddenSlide)
+		}
+	}
+}
+
+func (r *pptReader) place() string {
+	switch r.kind {
+	case pptSlide:
+		return r.f.path + "#slide" + itoa(r.slides)
+	case pptNotes:
+		return r.f.path + "#notesSlide" + itoa(r.notes)
+	}
+	return r.f.path
+}
+
+// flush hands on the text of a container that has ended.
+func (r *pptReader) flush() {
+	body := wordMarks(r.text.String())
+	if r.kind == pptNotes && notes(body) {
+		r.w.out.Form(FormHidden, Attachment, r.place(), speakerNotes)
+	}
+	r.w.text(Text{Text: detect.Text{Body: body, Title: r.f.name}, Where: Attachment, Path: r.place(), First: true})
+	r.text.Reset()
+	r.kind = 0
 }

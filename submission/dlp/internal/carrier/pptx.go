@@ -1,6 +1,9 @@
 package carrier
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // pptx reads a presentation: slides, notes, comments.
 func (w *Walk) pptx(f file) error {
@@ -8,6 +11,7 @@ func (w *Walk) pptx(f file) error {
 	if err != nil {
 		return err
 	}
+	deck := o.deck()
 	for _, name := range o.order {
 		dir, place := slidePlace(name)
 		if dir == "" {
@@ -15,11 +19,64 @@ func (w *Walk) pptx(f file) error {
 		}
 		body := o.part(name)
 		if dir == "slides" && slideHidden(body) {
-			o.hidden(place, "hidden_slide")
+			o.hidden(place, hiddenSlide)
 		}
-		o.slide(dir, place, body)
+		o.slide(dir, place, body, deck)
 	}
 	return o.rest()
+}
+
+// deck is what slides share: their size in EMU, and whether they are white.
+type deck struct {
+	width, height int64
+	white         bool
+}
+
+// deck reads the size of the slides, and whether all masters have a white ground
+// and no pictures: white text is shown on anything else.
+func (o *office) deck() deck {
+	d := deck{white: true}
+	x := newXML(o.part("ppt/presentation.xml"))
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok == xmlTag && x.opens("sldSz") {
+			d.width, d.height = x.number("cx"), x.number("cy")
+		}
+	}
+	for _, dir := range []string{"ppt/slideMasters/", "ppt/slideLayouts/"} {
+		for _, name := range o.like(dir, ".xml") {
+			if !strings.Contains(name, "/_rels/") && onColour(o.peek(name)) {
+				d.white = false
+			}
+		}
+	}
+	return d
+}
+
+// onColour says that a slide or master has a ground, picture or filled shape
+// that is not white.
+func onColour(body []byte) bool {
+	x := newXML(body)
+	text := 0
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok != xmlTag {
+			continue
+		}
+		switch x.name {
+		case "rPr", "defRPr", "endParaRPr", "ln", "txStyles", "lstStyle":
+			text += sign(x)
+		case "pic", "blipFill", "gradFill", "pattFill", "grpFill", "graphicFrame":
+			return true
+		case "srgbClr":
+			if text == 0 && !white(x.attr("val")) {
+				return true
+			}
+		case "schemeClr":
+			if v := x.attr("val"); text == 0 && v != "bg1" && v != "lt1" && v != "phClr" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // slidePlace names what people see: slide3, notesSlide3, comment1.
@@ -43,10 +100,24 @@ func slideHidden(body []byte) bool {
 	return false
 }
 
-func (o *office) slide(dir, place string, body []byte) {
+// slideReader follows one slide.
+type slideReader struct {
+	t      *wordText
+	deck   deck
+	inText bool
+	props  int  // inside the properties of a run
+	groups int  // inside a group, whose shapes have coordinates of its own
+	off    bool // the current shape lies outside the slide
+	x, y   int64
+	white  bool
+	tiny   bool
+	found  []string
+}
+
+func (o *office) slide(dir, place string, body []byte, d deck) {
+	d.white = d.white && dir == "slides" && !onColour(body)
 	x := newXML(body)
-	t := &wordText{}
-	inText := false
+	r := &slideReader{t: &wordText{}, deck: d}
 	for n := 0; ; n++ {
 		if n%4096 == 0 && o.w.over() != nil {
 			o.err = errTime
@@ -56,38 +127,95 @@ func (o *office) slide(dir, place string, body []byte) {
 		if tok == xmlEnd {
 			break
 		}
-		if tok == xmlChars {
-			if inText {
-				t.b.WriteString(x.text)
-			}
-			continue
-		}
-		switch x.name {
-		case "t", "text", "v":
-			inText = !x.closing && !x.empty
-			if x.closing && x.name != "t" {
-				t.newline()
-			}
-		default:
-			t.structure(x)
+		if tok == xmlTag {
+			r.tag(x)
+		} else if r.inText {
+			r.chars(x.text)
 		}
 	}
-	o.emitWord(place, t)
-	if strings.TrimSpace(t.b.String()) == "" {
+	o.emitWord(place, r.t)
+	if strings.TrimSpace(r.t.b.String()) == "" {
 		return
 	}
 	switch dir {
+	case "slides":
+		for _, how := range r.found {
+			o.hidden(place, how)
+		}
 	case "notesSlides":
-		if notes(t.b.String()) {
-			o.hidden(place, "speaker_notes")
+		if notes(r.t.b.String()) {
+			o.hidden(place, speakerNotes)
 		}
 	case "comments":
-		o.hidden(place, "comment")
+		o.hidden(place, aComment)
 	}
+}
+
+func (r *slideReader) chars(s string) {
+	r.t.b.WriteString(s)
+	if strings.TrimSpace(s) == "" {
+		return
+	}
+	switch {
+	case r.off:
+		r.found = once(r.found, offPage)
+	case r.tiny:
+		r.found = once(r.found, tinyText)
+	case r.white && r.deck.white:
+		r.found = once(r.found, whiteText)
+	}
+}
+
+func (r *slideReader) tag(x *xmlScanner) {
+	switch x.name {
+	case "t", "text", "v":
+		r.inText = !x.closing && !x.empty
+		if x.closing && x.name != "t" {
+			r.t.newline()
+		}
+		return
+	case "grpSp":
+		r.groups += sign(x)
+	case "sp":
+		r.off = false
+	case "off":
+		if !x.closing {
+			r.x, r.y = x.number("x"), x.number("y")
+		}
+	case "ext":
+		if cx := x.attr("cx"); !x.closing && cx != "" && r.groups == 0 && r.deck.width > 0 {
+			r.off = r.x >= r.deck.width || r.y >= r.deck.height || r.x+x.number("cx") <= 0 || r.y+x.number("cy") <= 0
+		}
+	case "r":
+		r.white, r.tiny = false, false
+	case "rPr":
+		r.props += sign(x)
+		if n := x.number("sz"); !x.closing && n > 0 {
+			r.tiny = n < 100*tinyPoints
+		}
+	case "srgbClr", "schemeClr":
+		if r.props > 0 && !x.closing {
+			r.white = white(x.attr("val")) || x.attr("val") == "bg1"
+		}
+	case "srcRect":
+		if !x.closing && cropped(x) {
+			r.found = once(r.found, croppedPicture)
+		}
+	}
+	r.t.structure(x)
 }
 
 // notes says that somebody wrote more than the page number that the template
 // puts there.
 func notes(s string) bool {
-	return len(strings.Trim(s, " \t\r\n0123456789‹#›")) > 0
+	return len(strings.Trim(s, " \t\r\n0123456789*‹#›")) > 0
+}
+
+// number is a whole number in an attribute, 0 where it is none.
+func (x *xmlScanner) number(name string) int64 {
+	n, err := strconv.ParseInt(x.attr(name), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }

@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,8 +25,8 @@ func (w *Walk) rtf(f file) error {
 	}
 	r.flush()
 	w.text(Text{Text: detect.Text{Body: r.out.String(), Title: f.name}, Where: Attachment, Path: f.path, First: true})
-	if r.hidden {
-		w.out.Form(FormHidden, Attachment, f.path, "hidden_text")
+	for _, how := range r.hidden {
+		w.out.Form(FormHidden, Attachment, f.path, how)
 	}
 	for i, object := range r.objects {
 		if b := embeddedObject(object); len(b) > 0 {
@@ -43,6 +44,11 @@ type rtfState struct {
 	fonts  bool   // in the font table
 	object bool   // in \objdata
 	gone   bool   // \v
+	how    string // deletion, comment
+	tiny   bool
+	white  bool // letters
+	ground bool // behind them is some colour
+	colors bool // in the colour table
 }
 
 // maxGroups bounds the nesting of groups.
@@ -62,7 +68,8 @@ type rtfReader struct {
 	star    bool
 	data    []byte
 	objects [][]byte
-	hidden  bool
+	hidden  []string
+	colors  []rtfColor
 	high    rune // first half of a surrogate pair
 }
 
@@ -117,9 +124,47 @@ func (r *rtfReader) char(c byte) {
 		}
 	case !r.state.silent:
 		r.bytes = append(r.bytes, c)
-		if r.state.gone && c > ' ' {
-			r.hidden = true
+		if c > ' ' {
+			r.look()
 		}
+	case r.state.colors && c == ';':
+		r.colors = append(r.colors, rtfColor{-1, -1, -1})
+	}
+}
+
+// rtfColor is red, green, blue; -1 is the default colour.
+type rtfColor [3]int
+
+func (c rtfColor) white() bool { return c[0] >= 0xf8 && c[1] >= 0xf8 && c[2] >= 0xf8 }
+
+// look notes why the next character is not seen.
+func (r *rtfReader) look() {
+	switch {
+	case r.state.gone:
+		r.hidden = once(r.hidden, hiddenText)
+	case r.state.how != "":
+		r.hidden = once(r.hidden, r.state.how)
+	case r.state.tiny:
+		r.hidden = once(r.hidden, tinyText)
+	case r.state.white && !r.state.ground:
+		r.hidden = once(r.hidden, whiteText)
+	}
+}
+
+// color reads \red, \green, \blue of the table, and which entry letters take.
+func (r *rtfReader) color(word string, n int) {
+	if r.state.colors {
+		if i := slices.Index([]string{"red", "green", "blue"}, word); i >= 0 && len(r.colors) > 0 {
+			r.colors[len(r.colors)-1][i] = n
+		}
+		return
+	}
+	known := n > 0 && n < len(r.colors)
+	switch word {
+	case "cf":
+		r.state.white = known && r.colors[n].white()
+	case "highlight", "cb", "chcbpat", "clcbpat", "cbpat":
+		r.state.ground = known && !r.colors[n].white()
 	}
 }
 
@@ -191,7 +236,7 @@ func (r *rtfReader) symbol(c byte) {
 }
 
 // destinations that hold no text a person reads.
-var rtfSilent = map[string]bool{"colortbl": true, "stylesheet": true, "pict": true, "generator": true, "listtable": true, "listoverridetable": true,
+var rtfSilent = map[string]bool{"stylesheet": true, "pict": true, "generator": true, "listtable": true, "listoverridetable": true,
 	"rsidtbl": true, "themedata": true, "colorschememapping": true, "latentstyles": true, "datastore": true, "xmlnstbl": true, "mmathPr": true,
 	"objclass": true, "blipuid": true, "bkmkstart": true, "bkmkend": true, "fldtype": true, "pgdsctbl": true, "revtbl": true}
 
@@ -212,6 +257,23 @@ func (r *rtfReader) word(word string, n int, has bool) {
 	case "ansicpg":
 		r.flush()
 		r.state.page = codePage(n)
+	case "plain":
+		r.state.gone, r.state.tiny, r.state.white = false, false, false
+	case "fs":
+		r.state.tiny = has && n < 2*tinyPoints
+	case "deleted":
+		r.state.how = ""
+		if !has || n != 0 {
+			r.state.how = trackedDeletion
+		}
+	case "annotation":
+		r.state.how = aComment
+	case "colortbl":
+		r.flush()
+		r.state.silent, r.state.colors = true, true
+		r.colors = []rtfColor{{-1, -1, -1}}
+	case "red", "green", "blue", "cf", "highlight", "cb", "chcbpat", "clcbpat", "cbpat":
+		r.color(word, n)
 	case "v":
 		r.state.gone = !has || n != 0
 	case "bin":
@@ -271,6 +333,7 @@ func (r *rtfReader) unicode(n int) {
 	r.high = 0
 	if utf8.ValidRune(c) {
 		r.out.WriteRune(c)
+		r.look()
 	}
 }
 

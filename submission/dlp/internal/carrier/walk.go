@@ -71,8 +71,10 @@ type Text struct {
 type Output interface {
 	Text(Text)
 	Form(f Form, where Where, path, detail string)
+	Label(where Where, path string, l Label)
 	Failed(path string, r Reason)
 	Seen(path, kind string, size int64)
+	Skipped(path, why string) // seen, and not read
 }
 
 // Limits bound a walk; all are positive.
@@ -83,18 +85,22 @@ type Limits struct {
 	PartTime        time.Duration
 	Text            int // bytes of one Text; longer ones are cut at line ends
 	ReadingsPerPart int
+	Pictures        int // that OCR reads
 }
 
-// PDF reads a document in another process and hands on its parts.
-type PDF func(ctx context.Context, body []byte, each func(PDFPart) error) error
+// PDF reads a document in another process and hands on its parts; of pages
+// without text it draws at most so many pictures.
+type PDF func(ctx context.Context, body []byte, pictures int, each func(PDFPart) error) error
 
-// PDFPart is a page (0 for the properties) or an embedded file.
+// PDFPart is a page (0 for the properties), the picture of a page, or an
+// embedded file.
 type PDFPart struct {
-	Page  int
-	Text  string
-	Blank bool // shows something, but no text: a scan
-	Name  string
-	Body  []byte
+	Page    int
+	Text    string
+	Blank   bool // shows something, but no text: a scan
+	Picture []byte
+	Name    string
+	Body    []byte
 }
 
 // Virus says which malware r holds, "" for none.
@@ -105,16 +111,23 @@ type Walk struct {
 	ctx      context.Context
 	limits   Limits
 	out      Output
-	pdf      PDF
-	virus    Virus
+	readers  Readers
 	entries  int
 	expanded int64
+	pictures int
 	deadline time.Time // of the current file
 }
 
-// New begins a walk. pdf and virus may be nil.
-func New(ctx context.Context, limits Limits, out Output, pdf PDF, virus Virus) *Walk {
-	return &Walk{ctx: ctx, limits: limits, out: out, pdf: pdf, virus: virus}
+// Readers are the programs that help a walk; each may be nil.
+type Readers struct {
+	PDF   PDF
+	OCR   OCR
+	Virus Virus
+}
+
+// New begins a walk.
+func New(ctx context.Context, limits Limits, out Output, readers Readers) *Walk {
+	return &Walk{ctx: ctx, limits: limits, out: out, readers: readers}
 }
 
 // file is one carrier.
@@ -271,10 +284,10 @@ func (w *Walk) forms(f file, k string) {
 
 // scan gives the outermost files to the malware scanner, which unpacks by itself.
 func (w *Walk) scan(f file) {
-	if w.virus == nil || f.depth > 1 || len(f.body) == 0 {
+	if w.readers.Virus == nil || f.depth > 1 || len(f.body) == 0 {
 		return
 	}
-	name, err := w.virus(w.ctx, f.name, newReader(w, f.body))
+	name, err := w.readers.Virus(w.ctx, f.name, newReader(w, f.body))
 	if err != nil {
 		w.out.Failed(f.path, Scanner)
 		return
@@ -307,7 +320,9 @@ func (w *Walk) open(f file, k string) (err error) {
 		return w.pptx(f)
 	case kind.ODT, kind.ODS, kind.ODP:
 		return w.openDocument(f)
-	case kind.Zip, kind.Java, kind.XLSB, kind.AppleIWork, "application/epub+zip", "application/oxps":
+	case kind.XLSB:
+		return w.xlsb(f)
+	case kind.Zip, kind.Java, kind.AppleIWork, "application/epub+zip", "application/oxps":
 		return w.zip(f, k)
 	case kind.Gzip, kind.Bzip2, kind.XZ, kind.Zstd:
 		return w.compressed(f, k)
@@ -317,13 +332,19 @@ func (w *Walk) open(f file, k string) (err error) {
 		return w.sevenZip(f)
 	case kind.RAR:
 		return w.rar(f)
+	case kind.LZH:
+		return w.lzh(f)
+	case kind.Cab:
+		return w.cab(f)
+	case kind.BinHex:
+		return w.binhex(f)
 	case kind.RTF:
 		return w.rtf(f)
 	case kind.PDF:
 		return w.portable(f)
 	case kind.OLE:
 		return w.ole(f)
-	case kind.PGP, kind.PKCS7:
+	case kind.PGP, kind.PKCS7, kind.RightsMail, kind.RightsFile:
 		return ErrEncrypted
 	case kind.PKCS7Sig:
 		return w.signed(f)
@@ -338,6 +359,7 @@ func (w *Walk) open(f file, k string) (err error) {
 // not read; what nobody knows is searched for words, and said to be unread.
 func (w *Walk) other(f file, k string) error {
 	if kind.Silent(k) {
+		w.picture(f, k)
 		return nil
 	}
 	w.strings(f)

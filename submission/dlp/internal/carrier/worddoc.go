@@ -43,6 +43,9 @@ func (w *Walk) wordBinary(f file, c *compound, dir string) error {
 			table = c.stream(dir, "1Table")
 		}
 		text, err = wordPieces(doc, table)
+		for _, how := range wordHidden(doc, table) {
+			w.out.Form(FormHidden, Attachment, f.path, how)
+		}
 	}
 	w.text(Text{Text: detect.Text{Body: wordMarks(text), Title: f.name}, Where: Attachment, Path: f.path, First: true})
 	return err

@@ -3,6 +3,7 @@ package carrier
 import (
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +15,8 @@ import (
 type workbook struct {
 	o       *office
 	strings []string
-	dates   []bool // by cell style
-	since04 bool   // days count from 1904
+	styles  []cellStyle
+	since04 bool // days count from 1904
 }
 
 // xlsx reads a spreadsheet: every cell with its address, comments, headers and
@@ -45,19 +46,54 @@ func (w *Walk) xlsx(f file) error {
 		}
 		b.readSheet(s)
 	}
-	for _, name := range o.like("xl/comments", ".xml") {
-		o.text(strings.TrimSuffix(path.Base(name), ".xml"), xmlText(string(o.part(name))))
-		o.hidden(strings.TrimSuffix(path.Base(name), ".xml"), "comment")
+	b.extras()
+	return o.rest()
+}
+
+// extras are what a workbook keeps beside its sheets.
+func (b *workbook) extras() {
+	for _, prefix := range []string{"xl/comments", "xl/threadedComments/"} {
+		for _, name := range b.o.like(prefix, ".xml") {
+			place := strings.TrimSuffix(path.Base(name), ".xml")
+			b.o.text(place, xmlText(string(b.o.part(name))))
+			b.o.hidden(place, aComment)
+		}
 	}
-	for _, name := range o.like("xl/pivotCache/", ".xml") {
+	for _, name := range b.o.like("xl/pivotCache/", ".xml") {
 		b.pivot(name)
 	}
-	return o.rest()
+	for _, name := range b.o.like("xl/externalLinks/", ".xml") {
+		if !strings.Contains(name, "/_rels/") {
+			b.external(name)
+		}
+	}
+}
+
+// external searches the values of another workbook that a link keeps here.
+func (b *workbook) external(name string) {
+	x := newXML(b.o.part(name))
+	var out strings.Builder
+	values := 0
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		if tok == xmlChars {
+			if s := strings.TrimSpace(x.text); s != "" {
+				out.WriteString(s + "\n")
+				values++
+			}
+		} else if x.opens("sheetName") || x.opens("definedName") {
+			out.WriteString(x.attr("val") + x.attr("name") + "\n")
+		}
+	}
+	place := strings.TrimSuffix(path.Base(name), ".xml")
+	b.o.text(place, out.String())
+	if values > 0 {
+		b.o.hidden(place, externalCache)
+	}
 }
 
 type sheetPart struct {
 	name, part string
-	hidden     bool
+	hidden     string // how, "" for a sheet that is shown
 }
 
 // relations maps the ids of the workbook to parts.
@@ -87,12 +123,22 @@ func (b *workbook) sheets(body []byte, targets map[string]string) []sheetPart {
 		case "workbookPr":
 			b.since04 = x.attr("date1904") == "1" || x.attr("date1904") == "true"
 		case "sheet":
-			out = append(out, sheetPart{name: x.attr("name"), part: targets[x.attr("id")], hidden: strings.Contains(strings.ToLower(x.attr("state")), "hidden")})
+			out = append(out, sheetPart{name: x.attr("name"), part: targets[x.attr("id")], hidden: sheetState(x.attr("state"))})
 		case "definedName":
 			b.o.text("", x.attr("name"))
 		}
 	}
 	return out
+}
+
+func sheetState(state string) string {
+	switch strings.ToLower(state) {
+	case "hidden":
+		return hiddenSheet
+	case "veryhidden":
+		return veryHiddenSheet
+	}
+	return ""
 }
 
 // readStrings reads the shared strings; phonetic hints (ふりがな) are searched
@@ -139,52 +185,6 @@ func sign(x *xmlScanner) int {
 	return 1
 }
 
-// readStyles learns which cell styles show dates.
-func (b *workbook) readStyles(body []byte) {
-	custom := map[string]bool{}
-	x := newXML(body)
-	inCells := false
-	for tok := x.next(); tok != xmlEnd; tok = x.next() {
-		if tok != xmlTag {
-			continue
-		}
-		switch x.name {
-		case "numFmt":
-			if !x.closing {
-				custom[x.attr("numFmtId")] = dateFormat(x.attr("formatCode"))
-			}
-		case "cellXfs":
-			inCells = !x.closing && !x.empty
-		case "xf":
-			if inCells && !x.closing {
-				id := x.attr("numFmtId")
-				n, _ := strconv.Atoi(id) // an id that is no number is no built-in date
-				b.dates = append(b.dates, custom[id] || n >= 14 && n <= 17 || n == 22 || n >= 27 && n <= 36 || n >= 50 && n <= 58)
-			}
-		}
-	}
-}
-
-// dateFormat: a format with year and day, outside quotes and brackets.
-func dateFormat(code string) bool {
-	var b strings.Builder
-	quoted, bracket := false, false
-	for _, r := range strings.ToLower(code) {
-		switch {
-		case r == '"':
-			quoted = !quoted
-		case r == '[':
-			bracket = true
-		case r == ']':
-			bracket = false
-		case !quoted && !bracket:
-			b.WriteRune(r)
-		}
-	}
-	s := b.String()
-	return strings.Contains(s, "d") && (strings.Contains(s, "y") || strings.Contains(s, "e") || strings.Contains(s, "m"))
-}
-
 // readSheet reads the cells of one sheet.
 func (b *workbook) readSheet(p sheetPart) {
 	body := b.o.part(p.part)
@@ -202,15 +202,20 @@ func (b *workbook) readSheet(p sheetPart) {
 		}
 		c.token(x, tok)
 	}
-	s.flush()
+	b.finishSheet(p, &c)
+}
+
+// finishSheet hands on what a sheet holds beside its cells.
+func (b *workbook) finishSheet(p sheetPart, c *cellReader) {
+	c.sheet.flush()
 	if c.footer.Len() > 0 {
 		b.o.text(p.name, c.footer.String())
 	}
-	if p.hidden && c.cells > 0 {
-		b.o.hidden(p.name, "hidden_sheet")
+	if p.hidden != "" && c.cells > 0 {
+		b.o.hidden(p.name, p.hidden)
 	}
-	if c.hidden > 0 {
-		b.o.hidden(p.name, "hidden_rows_or_columns")
+	for _, v := range c.veils {
+		b.o.hidden(p.name+"!"+v.cell, v.how)
 	}
 }
 
@@ -227,9 +232,19 @@ type cellReader struct {
 	footer   strings.Builder
 	inFooter bool
 	cells    int
-	hidden   int
 	rowGone  bool
 	colGone  [][2]int
+	veils    []veil
+}
+
+// veil is the first value that is hidden in some way.
+type veil struct{ how, cell string }
+
+// note keeps the first cell of each way to hide one.
+func (c *cellReader) note(how string) {
+	if !slices.ContainsFunc(c.veils, func(v veil) bool { return v.how == how }) {
+		c.veils = append(c.veils, veil{how, CellName(c.row, c.col)})
+	}
 }
 
 func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
@@ -304,9 +319,23 @@ func (c *cellReader) closeCell() {
 	case "", "n":
 		value = c.book.number(value, c.style)
 	}
+	c.put(value, c.style)
+}
+
+// put takes the value of the current cell.
+func (c *cellReader) put(value string, style int) {
+	if strings.TrimSpace(value) == "" {
+		return
+	}
 	c.cells++
-	if c.rowGone || c.colHidden() {
-		c.hidden++
+	if c.rowGone {
+		c.note(hiddenRow)
+	}
+	if c.colHidden() {
+		c.note(hiddenColumn)
+	}
+	if style >= 0 && style < len(c.book.styles) && c.book.styles[style].veil != "" {
+		c.note(c.book.styles[style].veil)
 	}
 	c.sheet.add(c.row, c.col, value)
 }
@@ -327,13 +356,29 @@ func (b *workbook) number(value string, style int) string {
 	if err != nil {
 		return value
 	}
-	if style >= 0 && style < len(b.dates) && b.dates[style] && v > 0 && v < 2_958_466 {
-		return dayOf(v, b.since04).Format(time.DateOnly)
-	}
-	if v == math.Trunc(v) && math.Abs(v) < 1e18 {
-		return strconv.FormatInt(int64(v), 10)
+	if shown, ok := b.shown(v, style); ok {
+		return shown
 	}
 	return value
+}
+
+// shown is a date or a whole number as people see it.
+func (b *workbook) shown(v float64, style int) (string, bool) {
+	if style >= 0 && style < len(b.styles) && b.styles[style].date && v > 0 && v < 2_958_466 {
+		return dayOf(v, b.since04).Format(time.DateOnly), true
+	}
+	if v == math.Trunc(v) && math.Abs(v) < 1e18 {
+		return strconv.FormatInt(int64(v), 10), true
+	}
+	return "", false
+}
+
+// float shows a number that was never text.
+func (b *workbook) float(v float64, style int) string {
+	if s, ok := b.shown(v, style); ok {
+		return s
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 // dayOf turns the day count of a spreadsheet into a date.
@@ -372,7 +417,7 @@ func (b *workbook) pivot(name string) {
 	}
 	if out.Len() > 0 {
 		b.o.text("pivotCache", out.String())
-		b.o.hidden("pivotCache", "pivot_cache")
+		b.o.hidden("pivotCache", pivotCache)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 
 	"github.com/sekisho-mail/sekisho/internal/message"
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/kind"
 )
 
@@ -29,6 +30,9 @@ type archive struct {
 	body    []byte
 	entries []entry
 	torn    bool // the two lists differ, or there is no directory
+	comment string
+	before  []byte // in front of the first entry
+	after   []byte // behind the directory
 }
 
 // entry is one file of an archive.
@@ -66,6 +70,7 @@ func openZip(w *Walk, b []byte) (*archive, error) {
 	if len(r.File) > w.limits.Entries {
 		return nil, ErrMany
 	}
+	a.comment = r.Comment
 	covered := make([][2]int, 0, len(r.File))
 	for _, f := range r.File {
 		span, ok := a.central(f)
@@ -76,7 +81,52 @@ func openZip(w *Walk, b []byte) (*archive, error) {
 		covered = append(covered, span)
 	}
 	a.scanLocal(covered)
+	a.margins(covered)
 	return a, nil
+}
+
+// margins finds what stands around the archive: programs that unpack themselves
+// begin so, and so do files hidden behind a picture. covered is sorted.
+func (a *archive) margins(covered [][2]int) {
+	if len(covered) > 0 && covered[0][0] > 0 && !bytes.HasPrefix(a.body, []byte(localMagic)) {
+		a.before = a.body[:covered[0][0]]
+	}
+	end := endOfDirectory(a.body)
+	if end < 0 {
+		return
+	}
+	if end += 22 + len(a.comment); end < len(a.body) {
+		a.after = a.body[end:]
+	}
+}
+
+// endOfDirectory is where the last record of the archive stands, -1 for nowhere.
+func endOfDirectory(b []byte) int {
+	from := max(0, len(b)-22-1<<16)
+	if i := bytes.LastIndex(b[from:], []byte("PK\x05\x06")); i >= 0 && len(b)-from-i >= 22 {
+		return from + i
+	}
+	return -1
+}
+
+// around searches the comment of an archive and what stands before and behind it.
+func (w *Walk) around(f file, a *archive) {
+	if text := message.DecodeText([]byte(a.comment), "")[0]; strings.TrimSpace(text) != "" {
+		w.text(Text{Text: detect.Text{Body: text}, Where: Attachment, Path: f.path + "#comment", First: true})
+		w.out.Form(FormHidden, Attachment, f.path+"#comment", archiveComment)
+	}
+	for i, b := range [][]byte{a.before, a.after} {
+		if len(bytes.Trim(b, "\x00\r\n\t ")) == 0 {
+			continue
+		}
+		name := []string{"before", "after"}[i]
+		if k := kind.Of("", b); k != kind.Unknown && k != kind.PE && k != kind.ELF {
+			w.file(f.in(name, b))
+		} else {
+			w.strings(file{path: f.path + "#" + name, body: b})
+		}
+		w.out.Form(FormHidden, Attachment, f.path+"#"+name, aroundArchive)
+	}
 }
 
 // central adds an entry of the directory and compares it with its local header.
@@ -244,6 +294,7 @@ func (w *Walk) zip(f file, k string) error {
 	if err != nil {
 		return err
 	}
+	w.around(f, a)
 	locked := false
 	for _, e := range a.entries {
 		if e.directory {
@@ -276,7 +327,7 @@ func (w *Walk) zip(f file, k string) error {
 		return ErrEncrypted
 	case a.torn:
 		return errors.New("directory and entries differ")
-	case k == kind.XLSB || k == kind.AppleIWork:
+	case k == kind.AppleIWork:
 		return errUnsupported // binary tables inside; their strings were searched
 	}
 	return nil

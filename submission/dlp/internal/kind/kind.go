@@ -55,6 +55,9 @@ const (
 	PKCS7Sig   = "application/pkcs7-signature"
 	PGPKeys    = "application/pgp-keys"
 	AppleIWork = "application/vnd.apple.iwork"
+	BinHex     = "application/mac-binhex40"
+	RightsMail = "application/x-microsoft-rpmsg-message" // a mail sealed by Purview (message.rpmsg)
+	RightsFile = "application/x-microsoft-pfile"         // a file sealed by Purview (.ptxt, .pfile)
 )
 
 // magic is a type known by its first bytes.
@@ -83,6 +86,7 @@ var magics = []magic{
 	{"application/x-compress", "\x1f\x9d"}, {"application/x-lz4", "\x04\x22\x4d\x18"}, {"application/x-lzip", "LZIP"}, {"application/x-arj", "\x60\xea"},
 	{"application/x-ace", "**ACE**"}, {"application/vnd.ms-xpsdocument", "xps"}, {"application/dicom", "DICM"},
 	{"application/vnd.tcpdump.pcap", "\xd4\xc3\xb2\xa1"}, {"application/vnd.tcpdump.pcap", "\x0a\x0d\x0d\x0a"},
+	{RightsMail, "\x76\xe8\x04\x60\xc4\x11\xe3\x86"}, {RightsFile, ".pfile"}, {BinHex, "(This file must be converted with BinHex"},
 	{PGP, "-----BEGIN PGP MESSAGE"}, {PGPKeys, "-----BEGIN PGP PUBLIC KEY"},
 }
 
@@ -142,7 +146,7 @@ func binaryType(b []byte) string {
 		return mediaBrand(string(b[8:12]))
 	case len(b) > 12 && string(b[:4]) == "RIFF":
 		return riff(string(b[8:12]))
-	case len(b) > 7 && string(b[2:5]) == "-lh" && b[6] == '-':
+	case len(b) > 7 && (string(b[2:5]) == "-lh" || string(b[2:5]) == "-lz") && b[6] == '-':
 		return LZH
 	case len(b) > 0x8006 && string(b[0x8001:0x8006]) == "CD001":
 		return ISO

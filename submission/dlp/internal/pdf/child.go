@@ -27,12 +27,14 @@ type order struct {
 	Cache  string `json:"cache"`  // directory of compiled code, "" for none
 	Memory int64  `json:"memory"` // bytes PDFium may take
 	Pages  int    `json:"pages"`
-	Warm   bool   `json:"warm,omitempty"` // compile into the cache, read nothing
+	// Pictures is how many pages without text are drawn.
+	Pictures int  `json:"pictures,omitempty"`
+	Warm     bool `json:"warm,omitempty"` // compile into the cache, read nothing
 }
 
 // frame is one line of the answer; Size bytes follow it.
 type frame struct {
-	Kind string `json:"kind"` // page, file, end
+	Kind string `json:"kind"` // page, picture (of the page before), file, end
 	Page int    `json:"page,omitempty"`
 	Name string `json:"name,omitempty"`
 	Size int    `json:"size"`
@@ -147,7 +149,7 @@ func read(o order, body []byte, out *writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	d := document{p: instance, doc: doc.Document, out: out}
+	d := document{p: instance, doc: doc.Document, out: out, pictures: o.Pictures}
 	d.properties()
 	d.files()
 	return d.pages(o.Pages)
@@ -157,6 +159,8 @@ type document struct {
 	p   pdfium.Pdfium
 	doc references.FPDF_DOCUMENT
 	out *writer
+
+	pictures int // that may still be drawn
 }
 
 // properties hands on title, author and the like as page 0.
@@ -217,6 +221,10 @@ func (d *document) page(i int) error {
 	blank := strings.TrimSpace(body) == "" && d.shows(page)
 	body += d.notes(page) + d.fields(page)
 	d.out.frame(frame{Kind: "page", Page: i + 1, Blank: blank}, []byte(body))
+	if blank && d.pictures > 0 {
+		d.pictures--
+		d.draw(i+1, page)
+	}
 	return nil
 }
 

@@ -32,15 +32,16 @@ const (
 	maxPages      = 5000
 	defaultMemory = 512 << 20
 	maxLine       = 64 << 10
+	pictureTime   = 5 * time.Second // more for a page that is drawn and read by OCR
 )
 
 // Reader gives a document to a fresh child and hands on its parts.
 func Reader(o Options) carrier.PDF {
 	o.Memory = o.memory()
-	return func(ctx context.Context, body []byte, each func(carrier.PDFPart) error) error {
-		ctx, cancel := context.WithTimeout(ctx, o.Time)
+	return func(ctx context.Context, body []byte, pictures int, each func(carrier.PDFPart) error) error {
+		ctx, cancel := context.WithTimeout(ctx, o.Time+time.Duration(pictures)*pictureTime)
 		defer cancel()
-		err := o.run(ctx, body, each)
+		err := o.run(ctx, body, pictures, each)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -48,8 +49,8 @@ func Reader(o Options) carrier.PDF {
 	}
 }
 
-func (o Options) run(ctx context.Context, body []byte, each func(carrier.PDFPart) error) error {
-	w := order{Memory: o.Memory, Pages: maxPages}
+func (o Options) run(ctx context.Context, body []byte, pictures int, each func(carrier.PDFPart) error) error {
+	w := order{Memory: o.Memory, Pages: maxPages, Pictures: pictures}
 	if o.warm() {
 		w.Cache = o.Cache
 	}
@@ -107,9 +108,12 @@ func (o Options) frames(r *bufio.Reader, each func(carrier.PDFPart) error) error
 			return fmt.Errorf("reader ended early: %w", err)
 		}
 		part := carrier.PDFPart{Page: f.Page, Blank: f.Blank}
-		if f.Kind == "file" {
+		switch f.Kind {
+		case "file":
 			part.Name, part.Body = f.Name, body
-		} else {
+		case "picture":
+			part.Picture = body
+		default:
 			part.Text = string(body)
 		}
 		if err := each(part); err != nil {

@@ -1,0 +1,188 @@
+package carrier
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
+)
+
+// wordReader follows one part of a Word document: its text, and what in it
+// nobody sees.
+type wordReader struct {
+	t         *wordText
+	inText    bool
+	inDeleted bool
+	run       runLook
+	shaded    []bool // an own background, by open paragraph, cell, box
+	boxes     int    // text boxes, whose fill lies elsewhere
+	far       bool   // the current drawing stands off the page
+	drawings  int
+	posOffset bool
+	page      int64 // width of the page in EMU
+	found     []string
+}
+
+// runLook is how a run is shown.
+type runLook struct {
+	open                       bool
+	vanish, white, tiny, shade bool
+}
+
+// Units of drawings (EMU) and the page that is taken where none is named.
+const (
+	emuPerTwip  = 635
+	emuA3       = 297 * 36000
+	emuFarthest = 558 * 36000 // the widest page Word knows
+)
+
+// wordPart reads one part of a document.
+func (o *office) wordPart(place string, body []byte) {
+	x := newXML(body)
+	r := &wordReader{t: &wordText{}, page: emuA3}
+	for n := 0; ; n++ {
+		if n%4096 == 0 && o.w.over() != nil {
+			o.err = errTime
+			break
+		}
+		tok := x.next()
+		if tok == xmlEnd {
+			break
+		}
+		if tok == xmlChars {
+			r.chars(x.text)
+			continue
+		}
+		r.tag(x)
+	}
+	o.emitWord(place, r.t)
+	for _, how := range r.found {
+		o.hidden(place, how)
+	}
+}
+
+// note keeps each way to hide something once.
+func (r *wordReader) note(how string) { r.found = once(r.found, how) }
+
+func (r *wordReader) chars(s string) {
+	if r.posOffset {
+		if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil && (n > r.page || n < -r.page) {
+			r.far = true
+		}
+		return
+	}
+	if !r.inText {
+		return
+	}
+	r.t.b.WriteString(s)
+	if strings.TrimSpace(s) == "" {
+		return
+	}
+	switch {
+	case r.inDeleted:
+		r.note(trackedDeletion)
+	case r.run.vanish:
+		r.note(hiddenText)
+	case r.run.tiny:
+		r.note(tinyText)
+	case r.run.white && !r.run.shade && !r.onColour():
+		r.note(whiteText)
+	case r.far && r.drawings > 0:
+		r.note(offPage)
+	}
+}
+
+// onColour: white letters on a coloured ground are a heading.
+func (r *wordReader) onColour() bool {
+	for _, s := range r.shaded {
+		if s {
+			return true
+		}
+	}
+	return r.boxes > 0
+}
+
+func (r *wordReader) tag(x *xmlScanner) {
+	switch x.name {
+	case "t", "delText", "instrText", "delInstrText":
+		r.inText, r.inDeleted = !x.closing && !x.empty, x.name == "delText"
+		return
+	case "r":
+		r.run = runLook{open: !x.closing}
+		return
+	case "p", "tc":
+		r.ground(x)
+	case "txbxContent", "textbox":
+		r.boxes += sign(x)
+	case "anchor":
+		r.drawings += sign(x)
+		if x.closing {
+			r.far = false
+		}
+	case "posOffset":
+		r.posOffset = !x.closing && !x.empty
+	case "pgSz":
+		if n, err := strconv.ParseInt(x.attr("w"), 10, 64); err == nil && n > 0 {
+			r.page = min(n*emuPerTwip, emuFarthest)
+		}
+	case "srcRect":
+		if !x.closing && cropped(x) {
+			r.note(croppedPicture)
+		}
+	}
+	if !x.closing {
+		r.look(x)
+	}
+	r.t.structure(x)
+}
+
+// ground opens and closes what may have a background of its own.
+func (r *wordReader) ground(x *xmlScanner) {
+	switch {
+	case x.empty:
+	case !x.closing:
+		r.shaded = append(r.shaded, false)
+	case len(r.shaded) > 0:
+		r.shaded = r.shaded[:len(r.shaded)-1]
+	}
+}
+
+// look reads the properties of a run, or the background around it.
+func (r *wordReader) look(x *xmlScanner) {
+	on := func() bool { v := x.attr("val"); return v != "0" && v != "false" && v != "none" }
+	switch x.name {
+	case "vanish":
+		r.run.vanish = r.run.open && on()
+	case "color":
+		r.run.white = r.run.open && white(x.attr("val"))
+	case "sz":
+		n, err := strconv.Atoi(x.attr("val")) // half points
+		r.run.tiny = r.run.open && err == nil && n < 2*tinyPoints
+	case "highlight":
+		r.run.shade = r.run.open && on()
+	case "shd":
+		fill := x.attr("fill")
+		plain := (fill == "" || fill == "auto" || white(fill)) && x.attr("themeFill") == ""
+		if plain && (x.attr("val") == "clear" || x.attr("val") == "nil" || x.attr("val") == "") {
+			return
+		}
+		if r.run.open {
+			r.run.shade = true
+		} else if n := len(r.shaded); n > 0 {
+			r.shaded[n-1] = true
+		}
+	case "background":
+		r.shaded = append(r.shaded, !white(x.attr("color")) && x.attr("color") != "")
+	}
+}
+
+func (o *office) emitWord(place string, t *wordText) {
+	p := o.f.path
+	if place != "" {
+		p += "#" + place
+	}
+	o.w.text(Text{Text: detect.Text{Body: t.b.String(), Cells: t.cells, Title: o.f.name}, Where: Attachment, Path: p, First: true})
+	if strings.HasPrefix(place, "comments") && strings.TrimSpace(t.b.String()) != "" {
+		o.hidden(place, aComment)
+	}
+}
