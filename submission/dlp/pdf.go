@@ -26,5 +26,5 @@ func (s *Scanner) Warm(ctx context.Context) error {
 func pdfReader(o Options) carrier.PDF { return pdf.Reader(pdfOptions(o)) }
 
 func pdfOptions(o Options) pdf.Options {
-	return pdf.Options{Command: o.PDFCommand, Cache: o.CacheDir, Memory: o.PDFMemory, Time: o.Limits.PartTime, Bytes: o.Limits.Part}
+	return pdf.Options{Command: o.PDFCommand, Cache: o.CacheDir, Memory: o.PDFMemory, Time: o.Limits.PartTime, PictureTime: o.Limits.PictureTime, Bytes: o.Limits.Part}
 }

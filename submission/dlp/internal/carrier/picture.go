@@ -8,6 +8,7 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"strings"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
 )
@@ -61,7 +62,11 @@ func (w *Walk) readPicture(path, title string, body []byte) (text bool, why stri
 		return false, SkippedPictures
 	}
 	w.pictures++
+	began := time.Now()
 	s, err := w.readers.OCR(w.ctx, body)
+	if !w.deadline.IsZero() {
+		w.deadline = w.deadline.Add(time.Since(began)) // each picture has a time of its own
+	}
 	if err != nil {
 		return false, SkippedFailed
 	}

@@ -2,9 +2,13 @@ package carrier
 
 import (
 	"errors"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
 )
+
+// DrawTime is what drawing a page for OCR may take.
+const DrawTime = 5 * time.Second
 
 // portable reads a PDF in the child process: pages, properties, notes, form
 // fields and embedded files. A page that shows a picture and has no text was not
@@ -17,6 +21,7 @@ func (w *Walk) portable(f file) error {
 	pictures := 0
 	if w.readers.OCR != nil {
 		pictures = max(0, w.limits.Pictures-w.pictures)
+		w.deadline = w.deadline.Add(time.Duration(pictures) * DrawTime)
 	}
 	blank := map[int]bool{} // pages that nobody has read
 	var inner error

@@ -24,7 +24,9 @@ type Options struct {
 	Cache   string
 	Memory  int64
 	Time    time.Duration
-	Bytes   int64 // text and files of one document together
+	// PictureTime is what OCR may take for a page, which the child waits for.
+	PictureTime time.Duration
+	Bytes       int64 // text and files of one document together
 }
 
 // Bounds of one document.
@@ -32,14 +34,13 @@ const (
 	maxPages      = 5000
 	defaultMemory = 512 << 20
 	maxLine       = 64 << 10
-	pictureTime   = 5 * time.Second // more for a page that is drawn and read by OCR
 )
 
 // Reader gives a document to a fresh child and hands on its parts.
 func Reader(o Options) carrier.PDF {
 	o.Memory = o.memory()
 	return func(ctx context.Context, body []byte, pictures int, each func(carrier.PDFPart) error) error {
-		ctx, cancel := context.WithTimeout(ctx, o.Time+time.Duration(pictures)*pictureTime)
+		ctx, cancel := context.WithTimeout(ctx, o.Time+time.Duration(pictures)*(carrier.DrawTime+o.PictureTime))
 		defer cancel()
 		err := o.run(ctx, body, pictures, each)
 		if ctx.Err() != nil {
