@@ -50,7 +50,7 @@ func scanning(t *testing.T, s ScannersConf) *Inspector {
 	return i
 }
 
-func withFile(name string, body []byte) []byte {
+func carrying(name string, body []byte) []byte {
 	return mail("From: a.sato@corp.example", "To: x@other.example", "Subject: file", "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b", "",
 		"--b", "Content-Type: text/plain", "", "see file", "--b", "Content-Type: application/octet-stream; name="+name, "Content-Transfer-Encoding: base64", "",
 		base64.StdEncoding.EncodeToString(body), "--b--")
@@ -61,7 +61,7 @@ func TestMalwareAndASilentScannerHoldTheMail(t *testing.T) {
 	i := scanning(t, ScannersConf{Clamd: address})
 	wantHeld := func(body []byte, rule string) {
 		t.Helper()
-		v := i.Inspect(t.Context(), envelope("x@other.example"), withFile("a.txt", body)).Verdict.Recipients[0]
+		v := i.Inspect(t.Context(), envelope("x@other.example"), carrying("a.txt", body)).Verdict.Recipients[0]
 		if held := slices.Contains(v.Rules, rule); rule == "" && v.Action == policy.Hold || rule != "" && (v.Action != policy.Hold || !held) {
 			t.Errorf("%s by %v, want %q", v.Action, v.Rules, rule)
 		}
@@ -98,7 +98,7 @@ func TestPicturesOfJapaneseAreRead(t *testing.T) {
 	found := func(r *dlp.Report) bool {
 		return slices.ContainsFunc(r.Findings, func(f dlp.Finding) bool { return f.Detector == "jp.my_number" && f.Matches[0].Path == "a.png" })
 	}
-	raw := withFile("a.png", png)
+	raw := carrying("a.png", png)
 	with := scanning(t, ScannersConf{}).Inspect(t.Context(), envelope("x@other.example"), raw)
 	if !found(with.Report) {
 		t.Errorf("with OCR: %+v", with.Report)
