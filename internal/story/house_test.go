@@ -33,6 +33,7 @@ type settings struct {
 	dataDir  string
 	database string
 	files    string
+	fails    bool // the program with failpoints
 }
 
 // nextHop is the company's mail server beyond Sekisho: one that records and misbehaves on command, or Postfix.
@@ -58,6 +59,8 @@ type house struct {
 	cert       testkit.Certificate
 	hop        nextHop
 	dex        *dextest.Dex
+	binary     string
+	points     string          // directory of orders to failpoints
 	local      map[bool]string // addresses on 127.0.0.1, for programs: with TLS from the start or not
 	child      *child
 	client     *http.Client // of nobody
@@ -116,6 +119,10 @@ func prepare(t *testing.T, s settings) *house {
 		h.dex = shared.dex
 	}
 	h.local = map[bool]string{false: testkit.FreeAddress(t), true: testkit.FreeAddress(t)}
+	h.binary = shared.binary
+	if s.fails {
+		h.breakable()
+	}
 	h.cert = testkit.NewCertificate(t, h.ip, h.portalHost, "mail.corp.example", "localhost")
 	if h.hop == nil {
 		h.hop = newRecorder(t)
@@ -232,8 +239,9 @@ func (h *house) start() {
 		h.t.Fatal(err)
 	}
 	defer log.Close()
-	c := &child{cmd: exec.Command(shared.binary, "serve", "--config", h.config), ended: make(chan struct{})}
+	c := &child{cmd: exec.Command(h.binary, "serve", "--config", h.config), ended: make(chan struct{})}
 	c.cmd.Stdout, c.cmd.Stderr = log, log
+	c.cmd.Env = append(os.Environ(), "SEKISHO_FAILPOINTS="+h.points)
 	if err := shared.start(c.cmd); err != nil {
 		h.t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ const (
 	tags     = "sqlite_omit_load_extension netgo osusergo"
 	password = "correct horse battery"
 	// houses bounds how many companies one run may found: the provider has to know their addresses beforehand.
-	houses = 250
+	houses = 600
 )
 
 // town is what all stories of a run share: the program, the identity provider, and a range of loopback addresses,
@@ -32,10 +32,12 @@ const (
 type town struct {
 	dir    string
 	binary string
+	// fragile is the program with failpoints, built when somebody wants it.
+	fragile func() (string, error)
 	users  []byte // users file with everybody's password
 	policy string // factory policy
 	dex    *dextest.Dex
-	net    net.IP // the last octet is a house's number
+	net    net.IP // from here on each house has an address
 	taken  atomic.Int32
 	spawn  chan spawning
 	looked func() error
@@ -62,7 +64,7 @@ func (s *town) run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(s.dir)
-	s.net = net.IPv4(127, byte(64+rand.IntN(64)), byte(1+rand.IntN(250)), 0).To4()
+	s.net = net.IPv4(127, byte(64+rand.IntN(64)), byte(1+rand.IntN(200)), 0).To4()
 	s.spawn, s.looked = make(chan spawning), sync.OnceValue(look)
 	go s.spawner()
 	if err := s.build(); err != nil {
@@ -95,7 +97,8 @@ func accounts() (all []dextest.User) {
 
 func (s *town) address(house int) string {
 	ip := append(net.IP(nil), s.net...)
-	ip[3] = byte(house)
+	ip[2] += byte(house / 250)
+	ip[3] = byte(1 + house%250)
 	return ip.String()
 }
 
@@ -108,11 +111,13 @@ func (s *town) build() error {
 		return err
 	}
 	s.binary = filepath.Join(s.dir, "sekisho")
-	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags, "-o", s.binary, "./cmd/sekisho")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program: %w\n%s", err, out)
+	if err := compile(root, s.binary, tags); err != nil {
+		return err
 	}
+	s.fragile = sync.OnceValues(func() (string, error) {
+		path := s.binary + "-failpoint"
+		return path, compile(root, path, tags+" failpoint")
+	})
 	out, err := exec.Command(s.binary, "policy", "show").Output()
 	if err != nil {
 		return fmt.Errorf("policy show: %w", err)
@@ -128,6 +133,15 @@ func (s *town) build() error {
 	}
 	s.users, err = os.ReadFile(users)
 	return err
+}
+
+func compile(root, to, tags string) error {
+	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags, "-o", to, "./cmd/sekisho")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // look reads every directory of the source, so that `go test` knows what these tests depend on and does not take an

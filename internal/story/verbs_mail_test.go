@@ -255,10 +255,10 @@ func messageID(raw []byte) []byte {
 }
 
 // linksIn are the addresses of the portal that a reader sees.
-func (k *teller) linksIn(l letter) (all []string) {
+func (h *house) linksIn(l letter) (all []string) {
 	for _, text := range l.texts {
 		for rest := text; ; {
-			i := strings.Index(rest, k.portalURL()+"/d/")
+			i := strings.Index(rest, h.portalURL()+"/d/")
 			if i < 0 {
 				break
 			}

@@ -71,13 +71,22 @@ func (b *browser) post(path string, form url.Values) page {
 
 func (b *browser) ask(method, path string, form url.Values) page {
 	b.h.t.Helper()
+	p, err := b.try(method, path, form)
+	if err != nil {
+		b.h.t.Fatal(err)
+	}
+	return p
+}
+
+// try is ask where the service may be dead or dying.
+func (b *browser) try(method, path string, form url.Values) (page, error) {
 	to := path
 	if strings.HasPrefix(path, "/") {
 		to = b.h.staffURL() + path
 	}
 	req, err := http.NewRequest(method, to, strings.NewReader(form.Encode()))
 	if err != nil {
-		b.h.t.Fatal(err)
+		return page{}, err
 	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -85,14 +94,11 @@ func (b *browser) ask(method, path string, form url.Values) page {
 	}
 	res, err := b.Do(req)
 	if err != nil {
-		b.h.t.Fatal(err)
+		return page{}, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.h.t.Fatal(err)
-	}
-	return page{code: res.StatusCode, at: res.Request.URL, header: res.Header, body: string(body)}
+	return page{code: res.StatusCode, at: res.Request.URL, header: res.Header, body: string(body)}, err
 }
 
 var (
@@ -109,7 +115,10 @@ func (p page) String() string { return fmt.Sprintf("%s answers %d:\n%s", p.at, p
 
 // api reads a document of the JSON API.
 func (b *browser) api(path string, into any) error {
-	p := b.get("/api/v1/" + path)
+	p, err := b.try(http.MethodGet, "/api/v1/"+path, nil)
+	if err != nil {
+		return err
+	}
 	if p.code != http.StatusOK {
 		return fmt.Errorf("%s answers %d: %s", path, p.code, p.text())
 	}
