@@ -261,6 +261,16 @@ func (c *crossing) arrivals(to string) (all []delivery) {
 
 var receivedID = regexp.MustCompile(`(?s)^.*?Received:.*?\bid ([0-9A-Za-z]{26})\b`)
 
+// idOf is what the service called a mail that came.
+func idOf(t testing.TB, d delivery) string {
+	t.Helper()
+	found := receivedID.FindSubmatch(d.raw)
+	if found == nil {
+		t.Fatalf("no id in:\n%.1000s", d.raw)
+	}
+	return string(found[1])
+}
+
 // compare looks at every copy that came.
 func (c *crossing) compare(plain, asked *posted) {
 	c.t.Helper()
@@ -272,11 +282,7 @@ func (c *crossing) compare(plain, asked *posted) {
 	for _, m := range []*posted{plain, asked} {
 		ids := map[string]int{}
 		for _, d := range c.arrivals(m.to[0]) {
-			found := receivedID.FindSubmatch(d.raw)
-			if found == nil {
-				c.t.Fatalf("no id in:\n%.1000s", d.raw)
-			}
-			ids[string(found[1])]++
+			ids[idOf(c.t, d)]++
 			if m == plain {
 				if err := identical(m.raw, d.raw); err != nil {
 					c.t.Error(err)
@@ -306,25 +312,25 @@ func (c *crossing) compare(plain, asked *posted) {
 }
 
 // opened takes the file from the link of a mail that arrived, and gives the link.
-func (c *crossing) opened(m *posted, d delivery) string {
-	c.t.Helper()
+func (h *house) opened(m *posted, d delivery) string {
+	h.t.Helper()
 	l, err := open(d)
 	if err != nil {
-		c.t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	links := c.linksIn(l)
+	links := h.linksIn(l)
 	if len(links) != 1 || len(l.files) != 0 {
-		c.t.Fatalf("%d links and %d files in:\n%.2000s", len(links), len(l.files), d.raw)
+		h.t.Fatalf("%d links and %d files in:\n%.2000s", len(links), len(l.files), d.raw)
 	}
-	b := c.stranger()
+	b := h.stranger()
 	p := b.get(links[0])
 	buttons := takeButton.FindAllStringSubmatch(p.body, -1)
 	if len(buttons) != 1 {
-		c.t.Fatal(p)
+		h.t.Fatal(p)
 	}
 	got := b.post(links[0]+"/get", map[string][]string{"file": {buttons[0][2]}})
 	if err := m.sameFile(buttons[0][1], []byte(got.body)); err != nil {
-		c.t.Error(err)
+		h.t.Error(err)
 	}
 	return links[0]
 }

@@ -55,6 +55,7 @@ type delivery struct {
 type house struct {
 	t          *testing.T
 	dir, ip    string
+	dataDir    string
 	config     string
 	cert       testkit.Certificate
 	hop        nextHop
@@ -137,6 +138,9 @@ func prepare(t *testing.T, s settings) *house {
 	if people == "" {
 		people = defaultPeople
 	}
+	if h.dataDir = s.dataDir; h.dataDir == "" {
+		h.dataDir = filepath.Join(h.dir, "data")
+	}
 	h.config = h.write("sekisho.yaml", h.configuration(s))
 	h.write("policy.yaml", policy)
 	h.write("people.yaml", people)
@@ -184,13 +188,9 @@ func (h *house) portalURL() string     { return baseURL(h.portalHost) }
 
 // configuration is one as a company would write it; lines of a story take the place of ours with the same key.
 func (h *house) configuration(s settings) string {
-	data := s.dataDir
-	if data == "" {
-		data = filepath.Join(h.dir, "data")
-	}
 	pair := fmt.Sprintf("{cert_file: %s, key_file: %s}", h.cert.CertFile, h.cert.KeyFile)
 	lines := [][2]string{
-		{"data_dir", data},
+		{"data_dir", h.dataDir},
 		{"base_url", h.staffURL()},
 		{"administrators", "[admin@corp.example]"},
 		{"organization", "{name: 株式会社コープ, domains: [corp.example], language: ja, time_zone: Asia/Tokyo, holidays: none}"},

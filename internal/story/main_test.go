@@ -34,13 +34,13 @@ type town struct {
 	binary string
 	// fragile is the program with failpoints, built when somebody wants it.
 	fragile func() (string, error)
-	users  []byte // users file with everybody's password
-	policy string // factory policy
-	dex    *dextest.Dex
-	net    net.IP // from here on each house has an address
-	taken  atomic.Int32
-	spawn  chan spawning
-	looked func() error
+	users   []byte // users file with everybody's password
+	policy  string // factory policy
+	dex     *dextest.Dex
+	net     net.IP // from here on each house has an address
+	taken   atomic.Int32
+	spawn   chan spawning
+	looked  func() error
 }
 
 var shared town

@@ -1,0 +1,125 @@
+package story
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sekisho-mail/sekisho/internal/testkit"
+)
+
+// disk is an ext4 of its own in a file, whose power can be cut.
+type disk struct {
+	t      testing.TB
+	image  string
+	device string
+	dir    string
+}
+
+func newDisk(t testing.TB, size string) *disk {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Fatal("a disk of its own needs root and a loop device: run the tests as root")
+	}
+	d := &disk{t: t, image: filepath.Join(t.TempDir(), "disk"), dir: t.TempDir()}
+	d.run(testkit.Need(t, "truncate", "coreutils"), "-s", size, d.image)
+	d.run(testkit.Need(t, "mkfs.ext4", "e2fsprogs"), "-q", "-F", d.image)
+	d.device = strings.TrimSpace(d.run(testkit.Need(t, "losetup", "mount"), "--find", "--show", d.image))
+	d.mount()
+	t.Cleanup(func() {
+		d.unmount()
+		d.run("losetup", "--detach", d.device)
+	})
+	return d
+}
+
+func (d *disk) run(name string, args ...string) string {
+	d.t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		d.t.Fatalf("%s %q (it needs root and a loop device): %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+func (d *disk) data() string { return filepath.Join(d.dir, "data") }
+
+func (d *disk) mount() {
+	d.t.Helper()
+	d.run("mount", "-t", "ext4", "-o", "errors=remount-ro", d.device, d.dir)
+}
+
+// unmount waits for whoever still has a file open there.
+func (d *disk) unmount() {
+	d.t.Helper()
+	var err error
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if err = syscall.Unmount(d.dir, 0); err == nil {
+			return
+		}
+	}
+	d.t.Errorf("unmount the disk: %v", err)
+	syscall.Unmount(d.dir, syscall.MNT_DETACH)
+}
+
+// cut takes the disk its power: what it has not got on its plates by now, journal included, is gone.
+func (d *disk) cut() {
+	d.t.Helper()
+	const (
+		shutdown   = 0x8004587d // EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32)
+		noLogFlush = 2          // EXT4_GOING_FLAGS_NOLOGFLUSH
+	)
+	f, err := os.Open(d.dir)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	how := uint32(noLogFlush)
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, f.Fd(), shutdown, uintptr(unsafe.Pointer(&how))); e != 0 {
+		d.t.Fatalf("cut the power of the disk: %v", e)
+	}
+}
+
+// restore is the power coming back: the journal is replayed.
+func (d *disk) restore() {
+	d.t.Helper()
+	d.unmount()
+	d.mount()
+}
+
+// traced puts strace between the running service and the system, until the service ends or detach is called.
+func (h *house) traced(args ...string) (detach func()) {
+	h.t.Helper()
+	log := filepath.Join(h.dir, "strace")
+	args = append(args, "-o", log, "-p", fmt.Sprint(h.child.cmd.Process.Pid))
+	cmd := exec.Command(testkit.Need(h.t, "strace", "strace"), args...)
+	if err := shared.start(cmd); err != nil {
+		h.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(ended)
+	}()
+	detach = func() {
+		cmd.Process.Signal(syscall.SIGTERM) // strace lets go and ends
+		<-ended
+	}
+	h.t.Cleanup(detach)
+	h.eventually("strace is there", func() error {
+		status := mustRead(h.t, fmt.Sprintf("/proc/%d/status", h.child.cmd.Process.Pid))
+		if strings.Contains(status, fmt.Sprintf("TracerPid:\t%d\n", cmd.Process.Pid)) {
+			return nil
+		}
+		return fmt.Errorf("it is not")
+	})
+	return detach
+}
