@@ -18,6 +18,7 @@ type messagePage struct {
 	Reads      bool // may see the content
 	Acts       bool // may cancel, send now, stop
 	Admin      bool // may open the content with a reason
+	Contains   bool // may stop everything after a mis-send
 	Purged     bool
 	Recipients []recipientView
 	HeaderOnly []mailaddr.Address
@@ -100,6 +101,9 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 		return nil, err
 	}
 	body.Over = slices.DeleteFunc(body.Over, func(e endingView) bool { return toldBy(body.Requests, e.Reason) })
+	body.Contains = linkActed.permits(m.standing) && slices.ContainsFunc(m.Recipients, func(v *holdqueue.Recipient) bool {
+		return v.State == holdqueue.Sent || v.State == holdqueue.Sending || v.Uncertain
+	})
 	if linkActed.permits(m.standing) {
 		if body.Links, err = st.Links.OfMessage(ctx, m.ID); err != nil {
 			return nil, err

@@ -36,6 +36,10 @@ func (st *staff) routes() []route {
 		{method: post, path: "/messages/:id/links/revoke", need: linkActed, do: st.revokeLinks},
 		{method: post, path: "/messages/:id/links/extend", need: linkActed, do: st.extendLinks},
 
+		{method: get, path: "/messages/:id/contain", need: linkActed, do: st.containing},
+		{method: post, path: "/messages/:id/contain", need: linkActed, do: st.contain},
+		{method: get, path: "/messages/:id/incident.docx", need: linkActed, do: st.incidentReport},
+
 		{method: get, path: "/admin", need: overseen, do: st.allMails},
 		{method: post, path: "/admin/bulk", need: ruled, do: st.bulk},
 		{method: post, path: "/admin/cancel-all", need: ruled, do: st.cancelAll},
