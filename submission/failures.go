@@ -1,15 +1,19 @@
 package submission
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
 )
 
 // How many wrong passwords are too many. What is counted is different passwords, because a telephone with last
@@ -25,10 +29,12 @@ const (
 
 // failures counts sign-ins that failed. A count belongs to a user and an address together, so that nobody outside can
 // lock a person's account, and three hundred people behind one address do not stand for each other; a second, slower
-// count belongs to the address alone and sees who tries many users. It forgets at a restart, and the oldest when there
-// are too many.
+// count belongs to the address alone and sees who tries many users. It forgets the oldest when there are too many, and
+// alone it forgets at a restart. With a ledger other nodes' counts are added: how many passwords were wrong, never a
+// trace of which. What was right is known to the node that saw it.
 type failures struct {
 	secret []byte
+	ledger *Ledger
 
 	mu     sync.Mutex
 	pairs  *simplelru.LRU[mark, *tries]
@@ -46,9 +52,11 @@ type tries struct {
 	marks map[mark]bool
 }
 
-func newFailures() *failures {
-	f := &failures{secret: make([]byte, 32)}
-	rand.Read(f.secret)
+func newFailures(ledger *Ledger) *failures {
+	f := &failures{secret: make([]byte, 32), ledger: ledger}
+	if rand.Read(f.secret); ledger != nil {
+		f.secret = ledger.keys.MAC("submission.signin") // all nodes mark a user alike
+	}
 	f.pairs = mustLRU[mark, *tries](rememberSize)
 	f.places = mustLRU[netip.Prefix, *tries](rememberSize)
 	f.good = mustLRU[mark, bool](rememberSize)
@@ -101,34 +109,80 @@ func neighbourhood(a netip.Addr) netip.Prefix {
 }
 
 // blocked says how long the attempt must wait; zero when it may be tried.
-func (f *failures) blocked(a attempt, now time.Time) time.Duration {
+func (f *failures) blocked(ctx context.Context, a attempt, now time.Time) time.Duration {
+	f.mu.Lock()
+	right := f.good.Contains(a.word)
+	f.mu.Unlock()
+	if right {
+		return 0
+	}
+	pair := f.ledger.elsewhere(ctx, a.pair.hex(), now, tallyWrong, tallyTries)
+	place := f.ledger.elsewhere(ctx, f.placeSubject(a.place), now, tallyUsers)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.good.Contains(a.word) {
-		// It was right before: the same person's other device, whatever an old telephone does beside it.
-		return 0
-	}
+	return max(f.blockedPair(a, pair, now), f.blockedPlace(a, place, now))
+}
+
+// blockedPair counts what the user got wrong from the address, here and elsewhere.
+func (f *failures) blockedPair(a attempt, there map[tallyLine]tallied, now time.Time) (wait time.Duration) {
+	all, wrong, known := 0, 0, false
 	if t, ok := f.pairs.Get(a.pair); ok && t.left(pairWindow, now) > 0 {
-		if t.all >= pairTries || len(t.marks) >= pairWrong && !t.marks[a.word] {
-			return t.left(pairWindow, now)
+		all, wrong, known, wait = t.all, len(t.marks), t.marks[a.word], t.left(pairWindow, now)
+	}
+	for n, e := range there {
+		if n.kind == tallyWrong {
+			wrong += int(e.count)
+		} else {
+			all += int(e.count)
 		}
+		wait = max(wait, e.ends.Sub(now))
 	}
-	if f.good.Contains(a.pair) {
-		return 0
-	}
-	if t, ok := f.places.Get(a.place); ok && t.left(placeWindow, now) > 0 && len(t.marks) >= placeUsers && !t.marks[a.pair] {
-		return t.left(placeWindow, now)
+	if all >= pairTries || wrong >= pairWrong && !known {
+		return wait
 	}
 	return 0
 }
+
+// blockedPlace counts the users that failed from the address.
+func (f *failures) blockedPlace(a attempt, there map[tallyLine]tallied, now time.Time) (wait time.Duration) {
+	if f.good.Contains(a.pair) {
+		return 0
+	}
+	users := map[string]bool{}
+	if t, ok := f.places.Get(a.place); ok && t.left(placeWindow, now) > 0 {
+		for m := range t.marks {
+			users[m.hex()] = true
+		}
+		wait = t.left(placeWindow, now)
+	}
+	for n, e := range there {
+		users[n.mark] = true
+		wait = max(wait, e.ends.Sub(now))
+	}
+	if len(users) >= placeUsers && !users[a.pair.hex()] {
+		return wait
+	}
+	return 0
+}
+
+// placeSubject is an address as the ledger has it.
+func (f *failures) placeSubject(p netip.Prefix) string { return f.mark(p.String()).hex() }
+
+// hex is a mark as the ledger has it.
+func (m mark) hex() string { return hex.EncodeToString(m[:16]) }
 
 func (f *failures) failed(a attempt, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.good.Remove(a.word)
-	count(f.pairs, a.pair, a.word, pairWindow, now)
+	t := count(f.pairs, a.pair, a.word, pairWindow, now)
+	opened, ends := db.Micros(t.since), t.since.Add(pairWindow)
+	f.ledger.put(tallyLine{kind: tallyWrong, subject: a.pair.hex(), opened: opened}, tallied{int64(len(t.marks)), ends})
+	f.ledger.put(tallyLine{kind: tallyTries, subject: a.pair.hex(), opened: opened}, tallied{int64(t.all), ends})
 	if !f.good.Contains(a.pair) {
-		count(f.places, a.place, a.pair, placeWindow, now)
+		t := count(f.places, a.place, a.pair, placeWindow, now)
+		f.ledger.put(tallyLine{kind: tallyUsers, subject: f.placeSubject(a.place), opened: db.Micros(t.since), mark: a.pair.hex()},
+			tallied{1, t.since.Add(placeWindow)})
 	}
 }
 
@@ -139,7 +193,7 @@ func (f *failures) succeeded(a attempt) {
 	f.good.Add(a.pair, true)
 }
 
-func count[K comparable](l *simplelru.LRU[K, *tries], key K, what mark, window time.Duration, now time.Time) {
+func count[K comparable](l *simplelru.LRU[K, *tries], key K, what mark, window time.Duration, now time.Time) *tries {
 	t, ok := l.Get(key)
 	if !ok || t.left(window, now) <= 0 {
 		t = &tries{since: now, marks: map[mark]bool{}}
@@ -147,6 +201,7 @@ func count[K comparable](l *simplelru.LRU[K, *tries], key K, what mark, window t
 	}
 	t.all++
 	t.marks[what] = true
+	return t
 }
 
 func (t *tries) left(window time.Duration, now time.Time) time.Duration {

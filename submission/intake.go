@@ -35,7 +35,7 @@ func (s *session) accept(tx *transaction, b *body) (string, error) {
 	}
 	// At most what the limit allows at all: a source cannot send the rest of one mail later, as a person can.
 	n := min(len(tx.recipients), s.w.srv.limits.RecipientsPer10Minutes)
-	giveBack, err := s.w.srv.pace.take(paceKey(env), n, time.Now())
+	giveBack, err := s.w.srv.pace.take(s.ctx(), paceKey(env), n, time.Now())
 	if err != nil {
 		return "", err
 	}

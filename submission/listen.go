@@ -65,7 +65,7 @@ func (s *Server) arrived(w *wire) *smtp.SMTPError {
 		return shuttingDown()
 	case len(s.wires) >= s.limits.Connections || w.port == portGateway && s.gateways >= (s.limits.Connections+1)/2:
 		return tooManyConnections()
-	case s.perPlace[place] >= s.limits.ConnectionsPerAddress:
+	case s.perPlace[place]+s.crowdElsewhere(place) >= s.limits.ConnectionsPerAddress:
 		return tooManyConnectionsFromYou()
 	}
 	s.wires[w] = struct{}{}

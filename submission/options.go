@@ -42,6 +42,8 @@ type Options struct {
 	Room func() error
 
 	Limits Limits
+	// Ledger shares counts with other nodes of the same database; nil counts alone.
+	Ledger *Ledger
 	// ClientInReceived puts the client's address and EHLO name into Received.
 	ClientInReceived bool
 	// Zone is the time zone of Received and Date; nil is the machine's.

@@ -28,7 +28,8 @@ type Server struct {
 	ctx       context.Context // of work for clients; it outlives Run's by Limits.Grace
 	wires     map[*wire]struct{}
 	perPlace  map[string]int
-	gateways  int // connections to the gateway port
+	elsewhere map[string]int // connections at other nodes, by subject
+	gateways  int            // connections to the gateway port
 	stopping  bool
 	empty     *sync.Cond // of mu: wires has become empty
 }
@@ -36,9 +37,9 @@ type Server struct {
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
 	s := &Server{o: o, limits: o.Limits.orDefault(), zone: o.Zone, log: o.Log, ctx: context.Background(),
-		failures: newFailures(), wires: map[*wire]struct{}{}, perPlace: map[string]int{}}
+		failures: newFailures(o.Ledger), wires: map[*wire]struct{}{}, perPlace: map[string]int{}}
 	s.empty = sync.NewCond(&s.mu)
-	s.pace = newPace(s.limits)
+	s.pace = newPace(s.limits, o.Ledger)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

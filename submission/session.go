@@ -80,7 +80,7 @@ func (s *session) Rcpt(_ string, o *smtp.RcptOptions) error {
 		}
 	}
 	if s.w.port != portGateway {
-		if err := srv.pace.may(string(s.person.Key()), len(s.tx.recipients)+1, time.Now()); err != nil {
+		if err := srv.pace.may(s.ctx(), string(s.person.Key()), len(s.tx.recipients)+1, time.Now()); err != nil {
 			return err
 		}
 	}

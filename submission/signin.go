@@ -17,7 +17,7 @@ func (s *session) signIn(user, password string) error {
 		return badCredentials()
 	}
 	a := srv.failures.attempt(user, password, s.w.remote)
-	if wait := srv.failures.blocked(a, time.Now()); wait > 0 {
+	if wait := srv.failures.blocked(s.ctx(), a, time.Now()); wait > 0 {
 		srv.figures.signIns.Inc("blocked")
 		s.w.log.Warn("sign-in not tried: too many wrong passwords", "remote", s.w.remote)
 		return signInBlocked(wait)

@@ -150,39 +150,39 @@ var (
 )
 
 func TestNobodyLocksAnAccountFromOutside(t *testing.T) {
-	f, now := newFailures(), time.Now()
+	f, now := newFailures(nil), time.Now()
 	for i := range 1000 {
 		f.failed(f.attempt("alice@corp.example", fmt.Sprint(i), abroad), now)
 	}
-	if f.blocked(f.attempt("alice@corp.example", "new", abroad), now) == 0 {
+	if f.blocked(t.Context(), f.attempt("alice@corp.example", "new", abroad), now) == 0 {
 		t.Error("the guesser is not stopped")
 	}
-	if wait := f.blocked(f.attempt("alice@corp.example", password, office), now); wait != 0 {
+	if wait := f.blocked(t.Context(), f.attempt("alice@corp.example", password, office), now); wait != 0 {
 		t.Errorf("alice in the office waits %v", wait)
 	}
-	if wait := f.blocked(f.attempt("alice@corp.example", "new", abroad), now.Add(pairWindow)); wait != 0 {
+	if wait := f.blocked(t.Context(), f.attempt("alice@corp.example", "new", abroad), now.Add(pairWindow)); wait != 0 {
 		t.Errorf("for ever: %v", wait)
 	}
 }
 
 func TestSprayingOverManyUsersIsSeenAtTheAddress(t *testing.T) {
-	f, now := newFailures(), time.Now()
+	f, now := newFailures(nil), time.Now()
 	f.succeeded(f.attempt("alice@corp.example", password, office))
 	for i := range placeUsers {
 		a := f.attempt(fmt.Sprintf("user%d@corp.example", i), "summer2025", office)
-		if f.blocked(a, now) != 0 {
+		if f.blocked(t.Context(), a, now) != 0 {
 			t.Fatalf("blocked after %d users", i)
 		}
 		f.failed(a, now)
 	}
-	if f.blocked(f.attempt("next@corp.example", "summer2025", office), now) == 0 {
+	if f.blocked(t.Context(), f.attempt("next@corp.example", "summer2025", office), now) == 0 {
 		t.Error("the hundred-and-first user is tried")
 	}
 	// Alice has signed in from this address; her slip of the finger is not the sprayer's.
-	if wait := f.blocked(f.attempt("alice@corp.example", "typo", office), now); wait != 0 {
+	if wait := f.blocked(t.Context(), f.attempt("alice@corp.example", "typo", office), now); wait != 0 {
 		t.Errorf("alice waits %v", wait)
 	}
-	if wait := f.blocked(f.attempt("next@corp.example", "summer2025", abroad), now); wait != 0 {
+	if wait := f.blocked(t.Context(), f.attempt("next@corp.example", "summer2025", abroad), now); wait != 0 {
 		t.Errorf("another address waits %v", wait)
 	}
 }

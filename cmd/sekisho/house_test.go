@@ -103,7 +103,7 @@ base_url: https://hold.corp.example
 // run starts the queue, the people and the gateway listener until the test ends.
 func (h *openedHouse) run() {
 	h.t.Helper()
-	s, err := h.newSubmission()
+	s, err := h.newSubmission(nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
+	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/internal/node"
@@ -144,16 +145,20 @@ type reached struct {
 
 // doors are the listeners, bound and not yet answering.
 type doors struct {
-	smtp  *submission.Server
-	gate  *signin.Gate
-	pages []*pages
-	at    *reached
+	smtp   *submission.Server
+	ledger *submission.Ledger // of several nodes
+	gate   *signin.Gate
+	pages  []*pages
+	at     *reached
 }
 
 // loops are what runs behind the doors.
 func (d *doors) loops() (all []func(context.Context) error) {
 	if d.smtp != nil {
-		all = append(all, d.smtp.Run)
+		all = append(all, d.smtp.Run, d.smtp.Share)
+	}
+	if d.ledger != nil {
+		all = append(all, d.ledger.Run)
 	}
 	if d.gate != nil {
 		all = append(all, d.gate.Run)
@@ -185,7 +190,10 @@ func (h *house) openDoors(ctx context.Context) (*doors, error) {
 }
 
 func (h *house) openSubmission(ctx context.Context, d *doors) (err error) {
-	if d.smtp, err = h.newSubmission(); err != nil {
+	if h.db.Engine() == db.PostgreSQL {
+		d.ledger = submission.NewLedger(h.db, h.keys, h.log.With("part", "submission"))
+	}
+	if d.smtp, err = h.newSubmission(d.ledger); err != nil {
 		return err
 	}
 	if err := d.smtp.Bind(ctx); err != nil {
@@ -314,12 +322,13 @@ func (p *pages) run(ctx context.Context) error {
 	return err
 }
 
-func (h *house) newSubmission() (*submission.Server, error) {
+func (h *house) newSubmission(ledger *submission.Ledger) (*submission.Server, error) {
 	c := h.config.Submission
 	o := submission.Options{
 		Hostname: c.Hostname, Listen: c.Listen, ListenTLS: c.ListenTLS, Gateway: c.Gateway.Listen,
 		People: whose{h.roster}, Keys: h.keys, Room: h.room, ClientInReceived: c.ClientInReceived, Log: h.log.With("part", "submission"), Metrics: h.counts,
 		Limits:          c.limits(),
+		Ledger:          ledger,
 		RefuseRecipient: h.refuseRecipient,
 		Begin:           func(ctx context.Context) (submission.Draft, error) { return h.queue.Begin(ctx) },
 	}
