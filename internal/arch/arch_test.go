@@ -83,6 +83,7 @@ func ours() []rule {
 		{"internal/testkit", "", "starts real servers for tests; it must not know what they are used for"},
 		{"internal/story", "", "tells stories to the built program from outside, as a mail program and a browser would"},
 		{"internal/arch", "", "this test"},
+		{"tools/bench/bare", "", "a measure for the product must not lean on it"},
 	}
 }
 
