@@ -56,7 +56,7 @@ func (q *Queue) each(ctx context.Context, id ID, ids []ID, by Actor,
 	if err != nil {
 		return nil, err
 	}
-	q.wake()
+	q.wake(laneAll)
 	return out, nil
 }
 
@@ -107,7 +107,7 @@ func (q *Queue) Withdraw(tx *db.Tx, id ID, ids []ID, by Actor) ([]Outcome, error
 }
 
 // Wake makes the loop look at once, after a transaction that approved something.
-func (q *Queue) Wake() { q.wake() }
+func (q *Queue) Wake() { q.wake(laneAll) }
 
 // Pause is who paused the queue, when and why.
 type Pause struct {
@@ -153,6 +153,6 @@ func (q *Queue) Resume(ctx context.Context, by Actor, reason string) error {
 		}
 		return audit.Append(tx, audit.Entry{Actor: string(by), Action: "resume", Detail: map[string]string{"reason": reason}})
 	})
-	q.wake()
+	q.wake(laneAll)
 	return err
 }

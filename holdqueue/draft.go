@@ -80,11 +80,14 @@ func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 		return "", err
 	}
 	failpoint.At("accept.sealed")
-	if err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) }); err != nil {
+	d.q.intake.begin()
+	err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) })
+	d.q.intake.end()
+	if err != nil {
 		return d.doubted(ctx, row, err)
 	}
 	failpoint.At("accept.committed")
-	d.q.wake()
+	d.q.wake(laneInspect)
 	return d.id, nil
 }
 
@@ -105,7 +108,7 @@ func (d *Draft) doubted(ctx context.Context, row *accepted, cause error) (ID, er
 	case err != nil:
 		d.q.o.Log.Error("nobody knows whether a mail was stored; its sender was told that it was not", "message", d.id, "error", err)
 	case there:
-		d.q.wake()
+		d.q.wake(laneInspect)
 		return d.id, nil
 	case row.blob != "":
 		d.q.o.Blobs.Delete(ctx, row.blob) // what is left all the same SweepBodies finds

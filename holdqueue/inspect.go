@@ -18,7 +18,7 @@ const inspectLimit = 2 * time.Minute
 
 // inspect has a mail looked into and carries out the verdict on each recipient.
 func (q *Queue) inspect(ctx context.Context, c *claim) error {
-	m, err := q.Get(ctx, c.ref)
+	m, body, err := q.read(ctx, c.ref)
 	if errors.Is(err, db.ErrNotFound) {
 		return q.o.DB.Write(ctx, func(tx *db.Tx) error { return q.finish(tx, c, time.Time{}, false) })
 	}
@@ -32,7 +32,7 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 	if c.tries > maxInspections {
 		// It crashed the process: what was claimed three times never came back with a verdict.
 		found = q.Poison(m, errors.New("inspection crashed three times"))
-	} else if found, err = q.look(ctx, m); err != nil {
+	} else if found, err = q.look(ctx, m, body); err != nil {
 		if c.tries < maxInspections {
 			return fmt.Errorf("inspect: %w", err)
 		}
@@ -43,11 +43,12 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 		return fmt.Errorf("inspect: %d decisions for %d recipients", len(found.Decisions), len(m.Recipients))
 	}
 	failpoint.At("inspect.looked", m.ID)
+	var due time.Time
 	err = q.o.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := q.owns(tx, c); err != nil {
 			return err
 		}
-		_, err := q.update(tx, m.ID, System, func(m *Message, now time.Time) error {
+		m, err := q.update(tx, m.ID, System, func(m *Message, now time.Time) error {
 			m.Report, m.InspectedAt = found.Report, now
 			for i, r := range m.Recipients {
 				if r.State != Received {
@@ -62,17 +63,40 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 		if err != nil {
 			return err
 		}
+		due = m.dueAt()
 		failpoint.At("inspect.applied", m.ID)
 		return q.finish(tx, c, time.Time{}, false)
 	})
 	failpoint.At("inspect.recorded", m.ID)
+	if err == nil && !due.IsZero() && due.Sub(m.AcceptedAt) < lookAgain {
+		q.wake(laneSend)
+	}
 	return err
 }
 
-func (q *Queue) look(ctx context.Context, m *Message) (Inspection, error) {
+// read gives a mail and where its bytes are, of one moment.
+func (q *Queue) read(ctx context.Context, id ID) (m *Message, at stored, err error) {
+	err = q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		if m, err = q.load(tx, id, false); err != nil {
+			return err
+		}
+		at, err = storedOf(tx, id)
+		return err
+	})
+	return m, at, err
+}
+
+// look has the mail inspected when one of the cores is free for it.
+func (q *Queue) look(ctx context.Context, m *Message, at stored) (Inspection, error) {
+	select {
+	case q.cores <- struct{}{}:
+		defer func() { <-q.cores }()
+	case <-ctx.Done():
+		return Inspection{}, ctx.Err()
+	}
 	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
 	defer cancel()
-	body, err := q.Open(ctx, m)
+	body, err := q.openStored(ctx, m.ID, at)
 	if err != nil {
 		return Inspection{}, err
 	}

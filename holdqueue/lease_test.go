@@ -35,7 +35,7 @@ func TestOwnWorkIsNotTakenOver(t *testing.T) {
 func TestPausedQueueIsNotPolled(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		id := h.submit("S: x\r\n\r\n", "a@o.example")
-		c, err := h.take(t.Context(), []string{kindInspect}, 1)
+		c, _, _, err := h.take(t.Context(), []string{kindInspect}, 1)
 		must(t, err)
 		must(t, h.inspect(t.Context(), c[0]))
 		must(t, h.Pause(t.Context(), "os:root", "test"))

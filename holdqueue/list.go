@@ -119,13 +119,13 @@ var ErrPurged = fmt.Errorf("content deleted after its retention: %w", db.ErrNotF
 // Open gives the stored bytes of a message.
 func (q *Queue) Open(ctx context.Context, m *Message) (Body, error) {
 	if m.Meta.Enclose == "" {
-		return q.openStored(ctx, m.ID)
+		return q.open(ctx, m.ID)
 	}
-	own, err := q.openStored(ctx, m.ID)
+	own, err := q.open(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
-	enclosed, err := q.openStored(ctx, m.Meta.Enclose)
+	enclosed, err := q.open(ctx, m.Meta.Enclose)
 	if err != nil {
 		own.Close()
 		return nil, err
@@ -133,23 +133,43 @@ func (q *Queue) Open(ctx context.Context, m *Message) (Body, error) {
 	return enclose(own, enclosed, m.Meta.Head), nil
 }
 
-func (q *Queue) openStored(ctx context.Context, id ID) (Body, error) {
-	var sealed []byte
-	var key string
-	err := q.o.DB.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(`SELECT body, blob FROM message WHERE id = $1`, id).Scan(&sealed, &key)
+func (q *Queue) open(ctx context.Context, id ID) (Body, error) {
+	var at stored
+	err := q.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		at, err = storedOf(tx, id)
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return q.openStored(ctx, id, at)
+}
+
+// stored is where the bytes of a message are: sealed in the database, or in a file of that key.
+type stored struct {
+	sealed []byte
+	key    string
+}
+
+func storedOf(tx *db.Tx, id ID) (at stored, err error) {
+	err = tx.QueryRow(`SELECT body, blob FROM message WHERE id = $1`, id).Scan(&at.sealed, &at.key)
 	switch {
 	case db.IsNoRows(err):
-		return nil, fmt.Errorf("message %s: %w", id, db.ErrNotFound)
+		return at, fmt.Errorf("message %s: %w", id, db.ErrNotFound)
 	case err != nil:
-		return nil, fmt.Errorf("open message %s: %w", id, err)
-	case key != "":
-		return q.openBlob(ctx, id, key)
-	case len(sealed) == 0:
+		return at, fmt.Errorf("open message %s: %w", id, err)
+	}
+	return at, nil
+}
+
+func (q *Queue) openStored(ctx context.Context, id ID, at stored) (Body, error) {
+	switch {
+	case at.key != "":
+		return q.openBlob(ctx, id, at.key)
+	case len(at.sealed) == 0:
 		return nil, fmt.Errorf("message %s: %w", id, ErrPurged)
 	}
-	plain, err := q.o.Keys.Open("body", id, sealed)
+	plain, err := q.o.Keys.Open("body", id, at.sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open message %s: %w", id, err)
 	}

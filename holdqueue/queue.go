@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/blob"
@@ -62,7 +63,10 @@ type Queue struct {
 	Hooks    Hooks
 	Handlers map[string]Handler
 
-	kick chan struct{}
+	kick   chan struct{}
+	called atomic.Uint32 // lanes that somebody has work for
+	intake intake
+	cores  chan struct{} // one for each inspection that runs
 
 	mu     sync.Mutex
 	active map[string]*claim // by attempt
@@ -91,7 +95,7 @@ func New(ctx context.Context, o Options) (*Queue, error) {
 	if err := os.MkdirAll(o.Spool, 0o700); err != nil {
 		return nil, fmt.Errorf("make spool: %w", err)
 	}
-	q := &Queue{o: o, kick: make(chan struct{}, 1), active: map[string]*claim{}, Handlers: map[string]Handler{}}
+	q := &Queue{o: o, kick: make(chan struct{}, 1), cores: make(chan struct{}, o.Workers.Inspect), active: map[string]*claim{}, Handlers: map[string]Handler{}}
 	if err := q.checkCanary(ctx); err != nil {
 		return nil, err
 	}
@@ -155,14 +159,6 @@ func setSetting(tx *db.Tx, name string, value []byte) error {
 	_, err := tx.Exec(`INSERT INTO setting (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
-}
-
-// wake makes the loop look at once.
-func (q *Queue) wake() {
-	select {
-	case q.kick <- struct{}{}:
-	default:
-	}
 }
 
 // digest is a keyed hash for look-ups by content: what it stands for cannot be guessed from a stolen database.

@@ -243,7 +243,7 @@ func TestMailThatKilledTheProcessThriceIsHeld(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		id := h.submit("S: x\r\n\r\n", "a@o.example")
 		for range 3 { // a crash leaves the claim as it is
-			got, err := h.take(t.Context(), []string{kindInspect}, 10)
+			got, _, _, err := h.take(t.Context(), []string{kindInspect}, 10)
 			if err != nil || len(got) != 1 {
 				t.Fatalf("%v %v", got, err)
 			}
@@ -319,10 +319,10 @@ func TestDeadWorkerIsTakenOver(t *testing.T) {
 		t.Run(fmt.Sprintf("dot=%v", dot), func(t *testing.T) {
 			eachHouse(t, func(t *testing.T, h *house) {
 				id := h.submit("S: x\r\n\r\n", "a@o.example")
-				c, err := h.take(t.Context(), []string{kindInspect}, 1)
+				c, _, _, err := h.take(t.Context(), []string{kindInspect}, 1)
 				must(t, err)
 				must(t, h.inspect(t.Context(), c[0]))
-				c, err = h.take(t.Context(), []string{kindSend}, 1)
+				c, _, _, err = h.take(t.Context(), []string{kindSend}, 1)
 				must(t, err)
 				_, bundle, err := h.claimBundle(t.Context(), c[0], true)
 				if err != nil || len(bundle) != 1 {

@@ -58,7 +58,7 @@ func (q *Queue) headerForReports(ctx context.Context, id ID, bundle []*Recipient
 	if !needed {
 		return nil
 	}
-	body, err := q.openStored(ctx, id)
+	body, err := q.open(ctx, id)
 	if err != nil {
 		q.o.Log.Warn("report goes without the header of its mail", "message", id, "error", err)
 		return nil

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -107,99 +105,6 @@ func (q *Queue) setFloor(ctx context.Context) error {
 	defer q.mu.Unlock()
 	q.floor = now
 	return nil
-}
-
-// lane is a number of workers for some kinds of work, so that a flood of one kind never starves another.
-type lane struct {
-	kinds []string
-	slots chan struct{}
-	do    func(ctx context.Context, c *claim) error
-}
-
-func (q *Queue) lanes() []*lane {
-	others := append(slices.Sorted(maps.Keys(q.Handlers)), kindPurge)
-	make := func(n int, do func(context.Context, *claim) error, kinds ...string) *lane {
-		return &lane{kinds: kinds, slots: make(chan struct{}, n), do: do}
-	}
-	return []*lane{
-		make(q.o.Workers.Inspect, q.inspect, kindInspect),
-		make(q.o.Workers.Send, q.send, kindSend),
-		make(max(2, q.o.Workers.Send/4), q.send, kindNotice),
-		make(q.o.Workers.Other, q.handle, others...),
-	}
-}
-
-// round starts what is due and has a free worker, and says when to look again.
-func (q *Queue) round(ctx context.Context, lanes []*lane, running *sync.WaitGroup) time.Duration {
-	wait := lookAgain
-	for _, l := range lanes {
-		free := cap(l.slots) - len(l.slots)
-		if free == 0 {
-			continue // whoever finishes kicks
-		}
-		next, now, err := q.nextDue(ctx, l.kinds)
-		if err == nil {
-			q.floorAt(now)
-		}
-		if err == nil && !next.IsZero() && !next.After(now) {
-			var begun int
-			begun, err = q.start(ctx, l, free, running)
-			if err == nil && (begun == 0 || cap(l.slots) == len(l.slots)) {
-				continue // paused, or another node's; or no worker is free, and whoever finishes kicks
-			}
-			if err == nil { // there may be more
-				next, now, err = q.nextDue(ctx, l.kinds)
-			}
-		}
-		if err != nil {
-			if ctx.Err() == nil {
-				q.o.Log.Error("queue not read", "error", err)
-			}
-			continue
-		}
-		if !next.IsZero() {
-			wait = min(wait, max(time.Millisecond, next.Sub(now)))
-		}
-	}
-	return wait
-}
-
-// start claims what is due and has it carried out. It says how much that was.
-func (q *Queue) start(ctx context.Context, l *lane, free int, running *sync.WaitGroup) (int, error) {
-	kinds := l.kinds
-	if kinds[0] == kindSend {
-		if paused, err := q.Paused(ctx); err != nil || paused != nil {
-			return 0, err
-		}
-	}
-	got, err := q.take(ctx, kinds, free)
-	if err != nil {
-		return 0, err
-	}
-	if len(got) > 0 {
-		failpoint.At("work.claimed")
-	}
-	for _, c := range got {
-		l.slots <- struct{}{}
-		// Not ctx: what has begun is finished, so that a stop in the middle of a DATA is no uncertain mail.
-		work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		c.cancel = cancel
-		q.mu.Lock()
-		q.active[c.attempt] = c
-		q.mu.Unlock()
-		running.Go(func() {
-			defer func() {
-				q.mu.Lock()
-				delete(q.active, c.attempt)
-				q.mu.Unlock()
-				cancel()
-				<-l.slots
-				q.wake()
-			}()
-			q.carryOut(work, l, c)
-		})
-	}
-	return len(got), nil
 }
 
 // carryOut runs one claim. What fails or panics is due again after a growing pause.

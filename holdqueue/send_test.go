@@ -26,10 +26,10 @@ func TestDeathBetweenTransactionsPutsOnlyOneInDoubt(t *testing.T) {
 			return sameResult(3, &SendError{Text: "dead", Temporary: true})
 		}
 		id := h.submit("S: x\r\n\r\n", "a@o.example", "b@o.example", "c@o.example")
-		c, err := h.take(t.Context(), []string{kindInspect}, 1)
+		c, _, _, err := h.take(t.Context(), []string{kindInspect}, 1)
 		must(t, err)
 		must(t, h.inspect(t.Context(), c[0]))
-		c, err = h.take(t.Context(), []string{kindSend}, 1)
+		c, _, _, err = h.take(t.Context(), []string{kindSend}, 1)
 		must(t, err)
 		m, bundle, err := h.claimBundle(t.Context(), c[0], true)
 		must(t, err)

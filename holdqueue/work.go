@@ -84,14 +84,20 @@ type claim struct {
 	kind, ref string
 	attempt   string
 	tries     int // this one included
+	due       time.Time
 	cancel    context.CancelFunc
 }
 
-// take claims up to n pieces of due work of the kinds, the longest due first.
-func (q *Queue) take(ctx context.Context, kinds []string, n int) ([]*claim, error) {
-	var got []*claim
-	err := q.o.DB.Write(ctx, func(tx *db.Tx) error {
-		got = nil
+// take claims up to n pieces of due work of the kinds, the longest due first. next is when there is more, now the clock
+// by which that is meant.
+func (q *Queue) take(ctx context.Context, kinds []string, n int) (got []*claim, next, now time.Time, err error) {
+	err = q.o.DB.Write(ctx, func(tx *db.Tx) error {
+		got, next, now = nil, time.Time{}, tx.Now()
+		if kinds[0] == kindSend {
+			if paused, err := pause(tx); err != nil || paused != nil {
+				return err
+			}
+		}
 		for _, kind := range kinds {
 			some, err := q.takeKind(tx, kind, n-len(got))
 			if err != nil {
@@ -99,19 +105,69 @@ func (q *Queue) take(ctx context.Context, kinds []string, n int) ([]*claim, erro
 			}
 			got = append(got, some...)
 		}
-		return nil
+		if len(got) < n {
+			next, err = firstDue(tx, kinds)
+		}
+		return err
 	})
-	return got, err
+	return got, next, now, err
+}
+
+// dueRow is work that may be claimed.
+type dueRow struct {
+	ref   string
+	due   int64
+	old   string // the attempt that had it
+	tries int
 }
 
 func (q *Queue) takeKind(tx *db.Tx, kind string, n int) ([]*claim, error) {
 	if n <= 0 {
 		return nil, nil
 	}
-	type dueRow struct {
-		claim
-		due int64
-		old string
+	due, err := dueRows(tx, kind, n)
+	if err != nil {
+		return nil, err
+	}
+	var got []*claim
+	until := db.Micros(tx.Now().Add(q.o.Workers.Lease))
+	suspect := kind == kindInspect && q.suspects()
+	for _, d := range due {
+		if len(got) == n {
+			break
+		}
+		if q.at(d.old) {
+			// Ours, and we live: a locked database or a jump of the clock kept the lease from being renewed. Taking
+			// it over from ourselves would send again what is on its way.
+			if err := q.owns(tx, &claim{kind: kind, ref: d.ref, attempt: d.old}); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if kind == kindInspect && d.tries > 0 {
+			// It may be what made the process die. Of such only one is looked into at a time, so that a mail which was
+			// merely beside it is not beside it again until it, too, is held.
+			if suspect {
+				continue
+			}
+			suspect = true
+		}
+		c := &claim{kind: kind, ref: d.ref, attempt: db.NewID(), tries: d.tries + 1, due: db.Time(d.due)}
+		changed, err := tx.Exec(`UPDATE work SET due_at = $1, attempt = $2, tries = $3
+			WHERE kind = $4 AND ref = $5 AND due_at = $6 AND attempt = $7`, until, c.attempt, c.tries, kind, d.ref, d.due, d.old)
+		if err != nil {
+			return nil, err
+		}
+		if changed == 1 {
+			got = append(got, c)
+		}
+	}
+	return got, nil
+}
+
+func dueRows(tx *db.Tx, kind string, n int) ([]dueRow, error) {
+	if kind == kindInspect {
+		n *= 2 // some may have to wait for another
 	}
 	rows, err := tx.Query(`SELECT ref, due_at, attempt, tries FROM work WHERE kind = $1 AND due_at <= $2
 		ORDER BY due_at LIMIT $3`, kind, db.Micros(tx.Now()), n)
@@ -121,38 +177,25 @@ func (q *Queue) takeKind(tx *db.Tx, kind string, n int) ([]*claim, error) {
 	defer rows.Close()
 	var due []dueRow
 	for rows.Next() {
-		d := dueRow{claim: claim{kind: kind, attempt: db.NewID()}}
+		var d dueRow
 		if err := rows.Scan(&d.ref, &d.due, &d.old, &d.tries); err != nil {
 			return nil, err
 		}
-		d.tries++
 		due = append(due, d)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	rows.Close()
-	var got []*claim
-	until := db.Micros(tx.Now().Add(q.o.Workers.Lease))
-	for _, d := range due {
-		if q.at(d.old) {
-			// Ours, and we live: a locked database or a jump of the clock kept the lease from being renewed. Taking
-			// it over from ourselves would send again what is on its way.
-			if err := q.owns(tx, &claim{kind: kind, ref: d.ref, attempt: d.old}); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		changed, err := tx.Exec(`UPDATE work SET due_at = $1, attempt = $2, tries = $3
-			WHERE kind = $4 AND ref = $5 AND due_at = $6 AND attempt = $7`, until, d.attempt, d.tries, kind, d.ref, d.due, d.old)
-		if err != nil {
-			return nil, err
-		}
-		if changed == 1 {
-			got = append(got, &claim{kind: kind, ref: d.ref, attempt: d.attempt, tries: d.tries})
+	return due, rows.Err()
+}
+
+// suspects says whether a mail is being inspected whose inspection has been tried before.
+func (q *Queue) suspects() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, c := range q.active {
+		if c.kind == kindInspect && c.tries > 1 {
+			return true
 		}
 	}
-	return got, nil
+	return false
 }
 
 // at says whether this process is at the work of an attempt.
@@ -242,21 +285,26 @@ func (q *Queue) stopLost(c *claim) {
 // nextDue is when the earliest work of the kinds is due; zero when there is none.
 func (q *Queue) nextDue(ctx context.Context, kinds []string) (next, now time.Time, err error) {
 	err = q.o.DB.Read(ctx, func(tx *db.Tx) error {
-		next, now = time.Time{}, tx.Now()
-		for _, kind := range kinds {
-			var due int64
-			err := tx.QueryRow(`SELECT due_at FROM work WHERE kind = $1 ORDER BY due_at LIMIT 1`, kind).Scan(&due)
-			if db.IsNoRows(err) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if at := db.Time(due); next.IsZero() || at.Before(next) {
-				next = at
-			}
-		}
-		return nil
+		now = tx.Now()
+		next, err = firstDue(tx, kinds)
+		return err
 	})
 	return next, now, err
+}
+
+func firstDue(tx *db.Tx, kinds []string) (first time.Time, err error) {
+	for _, kind := range kinds {
+		var due int64
+		err := tx.QueryRow(`SELECT due_at FROM work WHERE kind = $1 ORDER BY due_at LIMIT 1`, kind).Scan(&due)
+		if db.IsNoRows(err) {
+			continue
+		}
+		if err != nil {
+			return first, err
+		}
+		if at := db.Time(due); first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first, nil
 }
