@@ -39,9 +39,10 @@ type EnvelopeRecipient struct {
 // Draft is one message being written. It is used by one goroutine.
 type Draft struct {
 	*Spool
-	q   *Queue
-	id  ID
-	sum hash.Hash
+	q     *Queue
+	id    ID
+	sum   hash.Hash
+	doubt answer // once committed
 }
 
 // Begin starts a message. Nothing is kept before Commit.
@@ -62,7 +63,7 @@ func (d *Draft) Write(p []byte) (int, error) {
 func (d *Draft) Abort() { d.Discard() }
 
 // Commit makes the message durable: when it returns nil, bytes and rows are on disk. When it fails, nothing is
-// left that could ever be sent.
+// left that could ever be sent. The id is that of an earlier message when this one is a resend of it (doubt.go).
 func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 	if d.ended {
 		return "", errors.New("commit: the draft has ended")
@@ -80,11 +81,23 @@ func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 		return "", err
 	}
 	failpoint.At("accept.sealed")
+	var earlier ID
 	d.q.intake.begin()
-	err := d.q.o.DB.Write(ctx, func(tx *db.Tx) error { return d.q.insert(tx, row) })
+	err := d.q.o.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		if earlier, err = d.q.doubts(tx, row); err != nil || earlier != "" {
+			return err
+		}
+		return d.q.insert(tx, row)
+	})
 	d.q.intake.end()
 	if err != nil {
 		return d.doubted(ctx, row, err)
+	}
+	d.doubt = answer{string(row.resend), d.id}
+	if earlier != "" {
+		d.doubt.message = earlier
+		d.forget(ctx, row)
+		return earlier, nil
 	}
 	failpoint.At("accept.committed")
 	d.q.wake(laneInspect)
@@ -108,12 +121,19 @@ func (d *Draft) doubted(ctx context.Context, row *accepted, cause error) (ID, er
 	case err != nil:
 		d.q.o.Log.Error("nobody knows whether a mail was stored; its sender was told that it was not", "message", d.id, "error", err)
 	case there:
+		d.doubt = answer{string(row.resend), d.id}
 		d.q.wake(laneInspect)
 		return d.id, nil
-	case row.blob != "":
+	}
+	d.forget(ctx, row)
+	return "", fmt.Errorf("commit: %w", cause)
+}
+
+// forget removes the body of a message that got no row.
+func (d *Draft) forget(ctx context.Context, row *accepted) {
+	if row.blob != "" {
 		d.q.o.Blobs.Delete(ctx, row.blob) // what is left all the same SweepBodies finds
 	}
-	return "", fmt.Errorf("commit: %w", cause)
 }
 
 // keep puts a large body into the store, durable, and seals a small one for its row.
@@ -157,12 +177,12 @@ func (a *accepted) sealUp(q *Queue) error {
 		seen[r.Address] = true
 		return twice
 	})
-	keys := []string{string(a.env.MailFrom), a.env.Meta.MessageID, string(a.env.Received[:])}
+	keys := []string{string(a.env.MailFrom), a.env.Meta.MessageID, string(a.env.Received[:]), string(a.env.Person), a.env.Source}
 	for _, r := range a.env.Recipients {
 		a.ids = append(a.ids, db.NewID())
 		keys = append(keys, string(r.Address))
 	}
-	slices.Sort(keys[3:])
+	slices.Sort(keys[5:])
 	a.resend = q.digest("resend", keys...)
 	meta, err := json.Marshal(a.env.Meta)
 	if err != nil {
@@ -181,11 +201,15 @@ func (q *Queue) insert(tx *db.Tx, a *accepted) error {
 		// Our own mail is neither inspected nor delayed.
 		state, kind, inspected = Delayed, kindNotice, now
 	}
-	_, err := tx.Exec(`INSERT INTO message (id, family, family_key, origin, source, person, mail_from, automatic, size,
+	body, err := insertBody(tx, a)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO message (id, family, family_key, origin, source, person, mail_from, automatic, size,
 		sha256, body, blob, meta, resend_key, answered_at, accepted_at, inspected_at, ended_at, purged_at, version)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 1)`,
 		a.id, a.id, []byte{}, string(a.env.Origin), a.env.Source, string(a.env.Person), string(a.env.MailFrom),
-		db.Bool(a.env.Automatic), a.size, a.sha[:], a.body, a.blob, a.meta, a.resend, int64(0),
+		db.Bool(a.env.Automatic), a.size, a.sha[:], body, a.blob, a.meta, []byte{}, int64(0),
 		db.Micros(now), db.Micros(inspected))
 	if err != nil {
 		return err
@@ -201,6 +225,16 @@ func (q *Queue) insert(tx *db.Tx, a *accepted) error {
 	return audit.Append(tx, audit.Entry{Actor: a.actor(), Action: "accept", Message: a.id,
 		Detail: map[string]string{"origin": string(a.env.Origin), "source": a.env.Source, "client": a.env.Meta.Client,
 			"from": string(a.env.MailFrom), "kind": a.env.Meta.Kind}})
+}
+
+// insertBody writes a small body where it does not have to be written again whenever its message changes, and gives
+// what is to stand in the message itself. See migration 0007.
+func insertBody(tx *db.Tx, a *accepted) (inMessage []byte, err error) {
+	if a.body == nil || tx.Engine() == db.PostgreSQL {
+		return a.body, nil
+	}
+	_, err = tx.Exec(`INSERT INTO content (message, body) VALUES ($1, $2)`, a.id, a.body)
+	return nil, err
 }
 
 func (a *accepted) actor() string {

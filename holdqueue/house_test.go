@@ -160,7 +160,7 @@ func (h *house) trySubmit(body string, to ...string) (ID, error) {
 		d.Abort()
 		return "", err
 	}
-	env := Envelope{Origin: FromPerson, Person: "alice@corp.example", MailFrom: "alice@corp.example", Meta: Meta{Subject: "件名", MessageID: "x@y"}}
+	env := Envelope{Origin: FromPerson, Person: "alice@corp.example", MailFrom: "alice@corp.example", Meta: Meta{Subject: "件名", MessageID: d.ID() + "@y"}}
 	for _, a := range to {
 		env.Recipients = append(env.Recipients, EnvelopeRecipient{Address: mailaddr.Address(a)})
 	}

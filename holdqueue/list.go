@@ -152,7 +152,8 @@ type stored struct {
 }
 
 func storedOf(tx *db.Tx, id ID) (at stored, err error) {
-	err = tx.QueryRow(`SELECT body, blob FROM message WHERE id = $1`, id).Scan(&at.sealed, &at.key)
+	err = tx.QueryRow(`SELECT COALESCE(content.body, message.body), blob FROM message
+		LEFT JOIN content ON content.message = message.id WHERE id = $1`, id).Scan(&at.sealed, &at.key)
 	switch {
 	case db.IsNoRows(err):
 		return at, fmt.Errorf("message %s: %w", id, db.ErrNotFound)

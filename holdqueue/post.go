@@ -88,6 +88,9 @@ func clearContent(tx *db.Tx, id ID) error {
 	if _, err := tx.Exec(`UPDATE recipient SET verdict = NULL WHERE message = $1`, id); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(`DELETE FROM content WHERE message = $1`, id); err != nil {
+		return err
+	}
 	_, err := tx.Exec(`UPDATE message SET body = NULL, report = NULL, meta = $1, purged_at = $2, version = version + 1
 		WHERE id = $3 AND purged_at = 0`, []byte{}, db.Micros(tx.Now()), id)
 	return err
@@ -95,6 +98,9 @@ func clearContent(tx *db.Tx, id ID) error {
 
 func forget(tx *db.Tx, id ID) error {
 	if _, err := tx.Exec(`DELETE FROM recipient WHERE message = $1`, id); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM content WHERE message = $1`, id); err != nil {
 		return err
 	}
 	_, err := tx.Exec(`DELETE FROM message WHERE id = $1`, id)

@@ -63,10 +63,11 @@ type Queue struct {
 	Hooks    Hooks
 	Handlers map[string]Handler
 
-	kick   chan struct{}
-	called atomic.Uint32 // lanes that somebody has work for
-	intake intake
-	cores  chan struct{} // one for each inspection that runs
+	kick    chan struct{}
+	called  atomic.Uint32 // lanes that somebody has work for
+	intake  intake
+	answers answers
+	cores   chan struct{} // one for each inspection that runs
 
 	mu     sync.Mutex
 	active map[string]*claim // by attempt

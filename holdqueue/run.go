@@ -34,6 +34,7 @@ func (q *Queue) Run(ctx context.Context) error {
 		return err
 	}
 	var running sync.WaitGroup
+	defer q.settleLast()
 	defer q.drain(&running)
 	lanes := q.lanes()
 	timer := time.NewTimer(0)
@@ -61,7 +62,7 @@ func (q *Queue) Run(ctx context.Context) error {
 			}
 		}
 		last, lastWall = now, wall
-		timer.Reset(q.round(ctx, lanes, &running))
+		timer.Reset(min(q.round(ctx, lanes, &running), q.settleDue(ctx)))
 	}
 }
 

@@ -20,6 +20,7 @@ type nowhere struct{}
 func (nowhere) ID() string                  { return db.NewID() }
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (nowhere) Abort()                      {}
+func (nowhere) Answered()                   {}
 func (nowhere) Commit(context.Context, holdqueue.Envelope) (string, error) {
 	return "id", nil
 }

@@ -84,6 +84,7 @@ type shelfDraft struct {
 }
 
 func (d *shelfDraft) ID() string { return d.id }
+func (d *shelfDraft) Answered()  {}
 
 func (d *shelfDraft) Write(p []byte) (int, error) {
 	d.s.mu.Lock()

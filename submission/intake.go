@@ -178,6 +178,7 @@ func (s *session) store(h *header, b *body, env *holdqueue.Envelope, strip []str
 	start := time.Now()
 	id, err := draft.Commit(ctx, *env)
 	if err == nil {
+		s.w.tell(draft)
 		s.w.srv.figures.durable.Since(start)
 		s.w.srv.figures.octets.Observe(float64(b.read))
 	}

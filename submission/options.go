@@ -106,6 +106,8 @@ type Draft interface {
 	// Commit makes the mail durable. After an error the mail must never be delivered: the client keeps it. The
 	// id may be that of an earlier mail of which this one is a resend.
 	Commit(context.Context, holdqueue.Envelope) (id string, err error)
+	// Answered says that the client has been heard since it got the 250 for this mail.
+	Answered()
 	// Abort forgets what was written. It does nothing after Commit.
 	Abort()
 }

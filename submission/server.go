@@ -22,6 +22,7 @@ type Server struct {
 	pace     *pace
 	failures *failures
 	figures  figures
+	buffers  sync.Pool // of *buffers
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -37,7 +38,7 @@ type Server struct {
 // New checks the options. It opens nothing.
 func New(o Options) (*Server, error) {
 	s := &Server{o: o, limits: o.Limits.orDefault(), zone: o.Zone, log: o.Log, ctx: context.Background(),
-		failures: newFailures(o.Ledger), wires: map[*wire]struct{}{}, perPlace: map[string]int{}}
+		failures: newFailures(o.Ledger), wires: map[*wire]struct{}{}, perPlace: map[string]int{}, buffers: sync.Pool{New: newBuffers}}
 	s.empty = sync.NewCond(&s.mu)
 	s.pace = newPace(s.limits, o.Ledger)
 	if s.log == nil {

@@ -44,8 +44,6 @@ type wire struct {
 
 	under *timed
 	conn  net.Conn // under, or TLS over it
-	in    *bufio.Reader
-	out   *bufio.Writer
 
 	mu     sync.Mutex
 	idle   bool // waiting for a command with nothing under way
@@ -56,11 +54,26 @@ type wire struct {
 	linger bool // what the client still sends must not keep it from hearing our last word
 	closed bool
 
-	feed    []byte       // for go-smtp to read
-	partial []byte       // of a reply line by go-smtp
-	gather  bytes.Buffer // of a body, on its way to the draft
+	feed    []byte // for go-smtp to read
+	partial []byte // of a reply line by go-smtp
+	*buffers
+
+	told   Draft // the mail whose 250 the client was told last, and has not been heard since
+	sent   bool  // that 250 has left
+	parted bool  // the client has closed its side in good order
 
 	dialogue
+}
+
+// buffers are what a connection needs while it lives; they go from one to the next.
+type buffers struct {
+	in     *bufio.Reader
+	out    *bufio.Writer
+	gather bytes.Buffer // of a body, on its way to the draft
+}
+
+func newBuffers() any {
+	return &buffers{in: bufio.NewReaderSize(nil, wireBuffer), out: bufio.NewWriterSize(nil, 4096)}
 }
 
 // dialogue is where the client and we are in the order of commands.
@@ -91,8 +104,9 @@ func newWire(srv *Server, p port, c net.Conn, remote netip.Addr) *wire {
 	}
 	w := &wire{srv: srv, port: p, id: newReference(), remote: remote, under: under, conn: under}
 	w.log = srv.log.With("connection", w.id)
-	w.in = bufio.NewReaderSize(under, wireBuffer)
-	w.out = bufio.NewWriterSize(under, 4096)
+	w.buffers = srv.buffers.Get().(*buffers)
+	w.in.Reset(ear{w})
+	w.out.Reset(under)
 	return w
 }
 
@@ -105,6 +119,9 @@ func (w *wire) Read(p []byte) (n int, err error) {
 			n, err = 0, io.EOF
 		}
 	}()
+	if w.closed {
+		return 0, io.EOF
+	}
 	if len(w.feed) == 0 {
 		if w.feed, err = w.next(); err != nil {
 			return 0, err
@@ -121,7 +138,7 @@ func (w *wire) next() ([]byte, error) {
 	if w.body != nil {
 		return w.endBody()
 	}
-	for !w.closed && !w.hangup {
+	for !w.hangup {
 		text, refusal, err := w.readCommand()
 		if err != nil {
 			w.farewell(err)
@@ -139,7 +156,7 @@ func (w *wire) next() ([]byte, error) {
 			return feed, nil
 		}
 	}
-	w.out.Flush()
+	w.flush()
 	return nil, io.EOF
 }
 
@@ -191,7 +208,7 @@ func (w *wire) flushBeforeWaiting() error {
 	if bytes.IndexByte(waiting, '\n') >= 0 {
 		return nil
 	}
-	return w.out.Flush()
+	return w.flush()
 }
 
 // mayWait is false when the server is being stopped.
@@ -223,6 +240,8 @@ func (w *wire) interrupt() {
 func (w *wire) farewell(err error) {
 	var r *smtp.SMTPError
 	switch {
+	case errors.Is(err, io.EOF):
+		w.parted = true
 	case errors.As(err, &r):
 		w.say(r)
 		w.linger = true
@@ -254,7 +273,7 @@ func (w *wire) startTLS() {
 		return
 	}
 	w.say(readyForTLS())
-	if err := w.out.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		w.hangup = true
 		return
 	}
@@ -279,13 +298,16 @@ func (w *wire) handshake() error {
 		return err
 	}
 	w.conn, w.secure = c, true
-	w.in.Reset(c)
+	w.in.Reset(ear{w})
 	w.out.Reset(c)
 	return nil
 }
 
 // Write takes go-smtp's answers line by line.
 func (w *wire) Write(p []byte) (int, error) {
+	if w.closed {
+		return 0, net.ErrClosed
+	}
 	if err := w.begin(); err != nil {
 		return 0, err
 	}
@@ -319,11 +341,16 @@ func (w *wire) Close() error {
 		return nil
 	}
 	w.closed = true
-	w.out.Flush()
+	w.flush()
+	w.heardAtEnd()
 	if w.linger {
 		w.waitForEnd()
 	}
 	err := w.conn.Close()
+	w.in.Reset(nil)
+	w.out.Reset(nil)
+	w.srv.buffers.Put(w.buffers)
+	w.buffers = nil
 	w.srv.left(w)
 	return err
 }
@@ -344,7 +371,7 @@ func (w *wire) cut() { w.under.Conn.Close() }
 func (w *wire) panicked() {
 	w.log.Error("connection ended by a fault of ours", "stack", string(debug.Stack()))
 	w.say(broken())
-	w.out.Flush()
+	w.flush()
 	w.hangup = true
 }
 

@@ -155,6 +155,9 @@ func (h *house) tidyDaily(ctx context.Context) error {
 		if err := h.links.ClearTemp(time.Now().Add(-24 * time.Hour)); err != nil {
 			h.log.Error("temporary files not cleared", "error", err)
 		}
+		if err := h.queue.SweepDoubts(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("mails in doubt not swept", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

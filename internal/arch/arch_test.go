@@ -146,7 +146,7 @@ func libraries() []library {
 		{"github.com/alecthomas/kong", "cmd/sekisho", "one package knows the command line"},
 		{"github.com/mattn/go-isatty", "cmd/sekisho", "as kong"},
 		{"golang.org/x/term", "cmd/sekisho", "as kong"},
-		{"golang.org/x/sys", "cmd/sekisho", "check looks at the machine"},
+		{"golang.org/x/sys", "cmd/sekisho submission", "check looks at the machine; a closed connection is asked what the client's machine has confirmed"},
 		{"golang.org/x/sync", "cmd/sekisho", "goroutines of the service start in one place"},
 		{"github.com/go-jose/go-jose/v4", "cmd/sekisho/internal/demo", "the demo's provider signs; ours only verifies, through go-oidc"},
 	}

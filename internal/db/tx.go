@@ -28,6 +28,9 @@ type queryer interface {
 	queryRow(ctx context.Context, query string, args []any) *sql.Row
 }
 
+// Engine says which engine runs underneath.
+func (tx *Tx) Engine() Engine { return tx.db.engine }
+
 // Context is that of the caller of Write or Read, for values only: a write in a shared transaction is never
 // interrupted half way.
 func (tx *Tx) Context() context.Context { return tx.ctx }
