@@ -102,7 +102,7 @@ func (c *CheckCmd) looks(config *Config) []func(context.Context, *checkup) {
 	}
 	looks = append(looks, checkListeners, checkDatabase, checkRoles, checkStore)
 	if config.does(roleQueue) {
-		looks = append(looks, checkRelay, checkScanner, checkOCR)
+		looks = append(looks, checkRelay, checkRecords, checkPort25, checkScanner, checkOCR)
 	}
 	if config.does(roleWeb) {
 		looks = append(looks, checkProvider)

@@ -176,9 +176,9 @@ func proof(s *SourceConf) string {
 // checkSecrets: each can be read, and by nobody else.
 func checkSecrets(_ context.Context, k *checkup) {
 	secrets := map[string]string{
-		"relay.password_file": k.c.Relay.PasswordFile, "oidc.client_secret_file": k.c.OIDC.ClientSecretFile,
-		"database.password_file": k.c.Database.PasswordFile,
+		"oidc.client_secret_file": k.c.OIDC.ClientSecretFile, "database.password_file": k.c.Database.PasswordFile,
 	}
+	k.relaySecrets(secrets)
 	for i, s := range k.c.Submission.Gateway.Sources {
 		secrets[fmt.Sprintf("submission.gateway.sources[%d].require_header.value_file", i)] = s.RequireHeader.ValueFile
 	}
@@ -192,13 +192,44 @@ func checkSecrets(_ context.Context, k *checkup) {
 		}
 		k.private(path, secrets[path])
 	}
-	if d := k.c.DKIM; d != nil && d.KeyFile != "" && d.Selector != "" {
-		if _, err := relay.LoadSigner(d.Selector, d.Domains, d.KeyFile); err != nil {
-			k.fail("dkim", "%v", err)
-			return
+	checkKeyFiles(k)
+}
+
+// relaySecrets are the secret files of every way out.
+func (k *checkup) relaySecrets(secrets map[string]string) {
+	for path, w := range k.c.Relay.ways() {
+		paths, hops := w.hops(path)
+		for i, h := range hops {
+			secrets[paths[i]+".password_file"] = h.PasswordFile
+			if h.OAuth != nil {
+				secrets[paths[i]+".oauth.client_secret_file"] = h.OAuth.ClientSecretFile
+			}
 		}
-		k.private("dkim.key_file", d.KeyFile)
-		k.ok("dkim", "signs as %s for %s", d.Selector, strings.Join(d.Domains, ", "))
+	}
+}
+
+// checkKeyFiles looks at the files of DKIM keys, of our certificates and of service accounts.
+func checkKeyFiles(k *checkup) {
+	for path, w := range k.c.Relay.ways() {
+		paths, hops := w.hops(path)
+		for i, h := range hops {
+			k.private(paths[i]+".key_file", h.KeyFile)
+			if h.OAuth != nil {
+				k.private(paths[i]+".oauth.service_account_file", h.OAuth.ServiceAccountFile)
+			}
+		}
+	}
+	paths, keys := k.c.DKIM.keys()
+	for i, d := range keys {
+		if d.KeyFile == "" || d.Selector == "" {
+			continue // reported with the configuration
+		}
+		if _, err := relay.LoadKey(d.Selector, d.Domains, d.KeyFile); err != nil {
+			k.fail(paths[i], "%v", err)
+			continue
+		}
+		k.private(paths[i]+".key_file", d.KeyFile)
+		k.ok(paths[i], "signs as %s for %s", d.Selector, strings.Join(d.Domains, ", "))
 	}
 }
 

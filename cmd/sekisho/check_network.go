@@ -8,14 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"syscall"
 
-	"github.com/sekisho-mail/sekisho/holdqueue/relay"
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/clamd"
 	"github.com/sekisho-mail/sekisho/internal/db"
@@ -120,47 +118,6 @@ func writeAndRead(ctx context.Context, store blob.Store) error {
 		return fmt.Errorf("remove: %w", err)
 	}
 	return nil
-}
-
-// checkRelay signs in to the next hop with the very code that delivers.
-func checkRelay(ctx context.Context, k *checkup) {
-	r := k.c.Relay
-	if r.Host == "" {
-		return // reported with the configuration
-	}
-	if r.TLS != "required" {
-		k.warn("relay.tls", "%s: mail may travel in clear to the next hop", r.TLS)
-	}
-	if err := k.c.signInAtRelay(ctx); err != nil {
-		k.fail("relay", "%s: %v", r.Host, err)
-		return
-	}
-	k.ok("relay", "%s answers%s", r.Host, k.c.relayShown())
-}
-
-func (c *Config) signInAtRelay(ctx context.Context) error {
-	o, err := c.relayOptions()
-	if err != nil {
-		return err
-	}
-	o.Logger = slog.New(slog.DiscardHandler)
-	hop, err := relay.New(o)
-	if err != nil {
-		return err
-	}
-	return hop.Check(ctx)
-}
-
-// relayShown is what a successful sign-in has proved.
-func (c *Config) relayShown() string {
-	var shown string
-	if c.Relay.TLS == "required" {
-		shown += ", its certificate is valid"
-	}
-	if c.Relay.Username != "" {
-		shown += ", it accepts the password"
-	}
-	return shown
 }
 
 // checkProvider reads the identity provider's own description.

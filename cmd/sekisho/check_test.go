@@ -24,6 +24,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
 // surroundings are the real servers that `check` looks at.
@@ -32,6 +34,7 @@ type surroundings struct {
 	relay    string // host:port of a next hop with TLS and AUTH
 	issuer   string
 	password string
+	dns      *testkit.Zone
 }
 
 // certificate writes a certificate and its key for the names, ending at a time.
@@ -84,6 +87,7 @@ func (*hopSession) Data(io.Reader) error                 { return errors.New("no
 func surround(t *testing.T) surroundings {
 	t.Helper()
 	s := surroundings{dir: t.TempDir(), password: "correct horse"}
+	s.dns = testkit.DNS(t, `corp.example. 60 IN TXT "v=spf1 ip4:192.0.2.1 ~all"`, `_dmarc.corp.example. 60 IN TXT "v=DMARC1; p=none"`)
 	cert, key := certificate(t, s.dir, "tls", time.Now().Add(90*24*time.Hour), "localhost", "mail.corp.example")
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
@@ -127,13 +131,13 @@ base_url: https://localhost
 organization: {domains: [corp.example]}
 administrators: [boss@corp.example]
 submission: {hostname: mail.corp.example, listen: ["127.0.0.1:0"], listen_tls: [], tls: {cert_file: tls.crt, key_file: tls.key}}
-relay: {host: "RELAY", username: sekisho, password_file: relay.secret, ca_file: tls.crt}
+relay: {host: "RELAY", username: sekisho, password_file: relay.secret, ca_file: tls.crt, dns: {servers: ["DNS"]}}
 oidc: {issuer: "ISSUER", roles: {admin: [admins]}}
 web: {listen: "127.0.0.1:0", tls: {cert_file: tls.crt, key_file: tls.key}}
 portal: {url: https://mail.corp.example}
 metrics: {listen: ""}
 `
-	text = strings.NewReplacer("RELAY", s.relay, "ISSUER", s.issuer).Replace(text)
+	text = strings.NewReplacer("RELAY", s.relay, "ISSUER", s.issuer, "DNS", s.dns.Address).Replace(text)
 	text = strings.NewReplacer(change...).Replace(text)
 	return write(t, s.dir, "sekisho.yaml", text)
 }

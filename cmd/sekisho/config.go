@@ -143,25 +143,6 @@ type RequireHeaderConf struct {
 	ValueFile string `yaml:"value_file"`
 }
 
-// RelayConf is where mail goes.
-type RelayConf struct {
-	Host         string `yaml:"host"` // host:port; the port defaults to 587
-	Username     string `yaml:"username"`
-	PasswordFile string `yaml:"password_file"`
-	// TLS: required (default), opportunistic or none; implicit for port 465.
-	TLS      string          `yaml:"tls"`
-	CAFile   string          `yaml:"ca_file"`  // default: the system's
-	Hostname string          `yaml:"hostname"` // in EHLO; default submission.hostname
-	MX       yamlfile.NotYet `yaml:"mx"`
-}
-
-// DKIMConf signs what leaves.
-type DKIMConf struct {
-	Selector string   `yaml:"selector"`
-	KeyFile  string   `yaml:"key_file"` // RSA, PEM
-	Domains  []string `yaml:"domains"`  // default organization.domains
-}
-
 // DatabaseConf is sqlite:PATH (default sqlite:sekisho.db) or postgres://...
 type DatabaseConf struct {
 	URL          string `yaml:"url"`

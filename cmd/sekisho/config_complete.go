@@ -102,25 +102,6 @@ func (c *Config) completeLimits() {
 	}
 }
 
-func (c *Config) completeRelay() {
-	r := &c.Relay
-	if r.Host != "" {
-		if _, _, err := net.SplitHostPort(r.Host); err != nil {
-			r.Host = net.JoinHostPort(strings.Trim(r.Host, "[]"), "587")
-		}
-	}
-	r.PasswordFile = c.beside(r.PasswordFile)
-	r.CAFile = c.beside(r.CAFile)
-	r.TLS = cmp.Or(r.TLS, "required")
-	r.Hostname = cmp.Or(r.Hostname, c.Submission.Hostname)
-	if c.DKIM != nil {
-		c.DKIM.KeyFile = c.beside(c.DKIM.KeyFile)
-		if len(c.DKIM.Domains) == 0 {
-			c.DKIM.Domains = c.Organization.Domains
-		}
-	}
-}
-
 func (c *Config) completeStores() {
 	c.Database.URL = cmp.Or(c.Database.URL, "sqlite:sekisho.db")
 	if path, ok := strings.CutPrefix(c.Database.URL, "sqlite:"); ok {

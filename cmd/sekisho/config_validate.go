@@ -218,24 +218,6 @@ func (c *Config) validateSource(i int) {
 	}
 }
 
-func (c *Config) validateRelay() {
-	r := c.Relay
-	c.needed("relay.host", r.Host, "where mail goes, for example smtp.corp.example:587")
-	c.listener("relay.host", r.Host)
-	c.oneOf("relay.tls", r.TLS, "required", "opportunistic", "none")
-	if (r.Username == "") != (r.PasswordFile == "") {
-		c.file.Add("relay", "relay needs username and password_file, or neither")
-	}
-	if r.Username != "" && r.TLS != "required" {
-		c.file.Add("relay.tls", "a password must not travel in clear: relay.tls must be required when username is given")
-	}
-	if d := c.DKIM; d != nil {
-		c.needed("dkim.selector", d.Selector, "the name under which the public key stands in DNS")
-		c.needed("dkim.key_file", d.KeyFile, "the private key, PEM")
-		c.domains("dkim.domains", d.Domains)
-	}
-}
-
 func (c *Config) validateStores() {
 	u := c.Database.URL
 	if !strings.HasPrefix(u, "sqlite:") && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {

@@ -28,6 +28,7 @@ type commands struct {
 	Backup  BackupCmd  `cmd:"" help:"Make a consistent copy, while running."`
 	Restore RestoreCmd `cmd:"" help:"Bring a backup back into an empty installation."`
 	Migrate MigrateCmd `cmd:"" help:"Move to PostgreSQL or S3, held mail and all."`
+	Relay   RelayCmd   `cmd:"" help:"Which way mail takes, and how TLS went."`
 	Portal  PortalCmd  `cmd:"" help:"Prepare a node that is only a download portal: its keys, its database user."`
 	Bench   BenchCmd   `cmd:"" help:"Measure this machine (not available yet)."`
 	Version VersionCmd `cmd:"" help:"Print version, commit, Go and SQLite."`

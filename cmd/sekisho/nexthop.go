@@ -13,20 +13,20 @@ import (
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/holdqueue/relay"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/submission"
 )
 
-// newSender is the way out: the company's mail server.
+// newSender is the way out, by every route of the configuration.
 func (h *house) newSender() (holdqueue.Sender, error) {
 	o, err := h.config.relayOptions()
 	if err != nil {
 		return nil, err
 	}
-	o.Logger = h.log.With("part", "relay")
-	if d := h.config.DKIM; d != nil {
-		if o.DKIM, err = relay.LoadSigner(d.Selector, d.Domains, d.KeyFile); err != nil {
-			return nil, fmt.Errorf("dkim: %w", err)
-		}
+	o.Logger, o.DB, o.Metrics = h.log.With("part", "relay"), h.db, h.counts
+	o.Groups = h.groupsOf
+	if o.DKIM, err = h.config.signer(); err != nil {
+		return nil, err
 	}
 	if len(h.config.Submission.Gateway.Sources) > 0 {
 		// Only what a gateway source sent can come round again; other mail leaves as it is.
@@ -47,27 +47,20 @@ func retry(first, now time.Time, tries int) time.Time {
 	return relay.Next(first, now, tries, 2*rand.Float64()-1)
 }
 
-// relayReady says whether the next hop answers.
+// groupsOf are the groups of a person by the people file of the day.
+func (h *house) groupsOf(person mailaddr.Address) []string {
+	if p, ok := h.roster.Book().ByAddress(person); ok {
+		return p.Groups
+	}
+	return nil
+}
+
+// relayReady says whether every way out has a server that answers.
 func (h *house) relayReady(ctx context.Context) error {
 	if h.relay == nil {
 		return nil
 	}
 	return h.relay.Check(ctx)
-}
-
-// relayOptions are how the next hop is spoken to, in service as in a check.
-func (c *Config) relayOptions() (o relay.Options, err error) {
-	r := c.Relay
-	o = relay.Options{Host: r.Host, Hostname: r.Hostname, TLS: relay.TLS(r.TLS), Username: r.Username}
-	if o.Roots, err = certPool(r.CAFile); err != nil {
-		return o, fmt.Errorf("relay.ca_file: %w", err)
-	}
-	if r.PasswordFile != "" {
-		if o.Password, err = readSecret(r.PasswordFile); err != nil {
-			return o, fmt.Errorf("relay.password_file: %w", err)
-		}
-	}
-	return o, nil
 }
 
 // certPool is the certificates of a file, trusted instead of the system's; nil, the system's, for no file.

@@ -126,7 +126,7 @@ func TestReportParametersArePassedOnWhereOffered(t *testing.T) {
 		t.Error("the duty to report was passed on")
 	}
 	want := []string{
-		"RCPT TO:<a@x.example> NOTIFY=SUCCESS,FAILURE ORCPT=RFC822;a+2Bb@x.example",
+		"RCPT TO:<a@x.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a+2Bb@x.example",
 		"RCPT TO:<b@x.example> NOTIFY=NEVER",
 		"RCPT TO:<c@x.example>",
 	}

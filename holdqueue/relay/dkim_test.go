@@ -104,7 +104,7 @@ func TestSignatureVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, key := range map[string]crypto.Signer{"rsa": rsaKey(t), "ed25519": ed} {
-		s, err := NewSigner("s2026", []string{"corp.example"}, key)
+		s, err := NewSigner(&Key{Selector: "s2026", Domains: []string{"corp.example"}, Private: key})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestSignatureVerifies(t *testing.T) {
 
 func TestSignatureCoversWhatReadersSee(t *testing.T) {
 	key := rsaKey(t)
-	s, err := NewSigner("s2026", []string{"corp.example"}, key)
+	s, err := NewSigner(&Key{Selector: "s2026", Domains: []string{"corp.example"}, Private: key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestSignatureCoversWhatReadersSee(t *testing.T) {
 
 func TestOnlyOurDomainsAreSigned(t *testing.T) {
 	key := rsaKey(t)
-	s, err := NewSigner("s2026", []string{"corp.example", "日本.example"}, key)
+	s, err := NewSigner(&Key{Selector: "s2026", Domains: []string{"corp.example", "日本.example"}, Private: key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestKeyFilesOfEveryFormAreRead(t *testing.T) {
 		if err := os.WriteFile(path, raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := LoadSigner("s2026", []string{"corp.example"}, path); err != nil {
+		if _, err := LoadKey("s2026", []string{"corp.example"}, path); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestKeyFilesOfEveryFormAreRead(t *testing.T) {
 		if err := os.WriteFile(broken, []byte(raw), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := LoadSigner("s2026", []string{"corp.example"}, broken); err == nil {
+		if _, err := LoadKey("s2026", []string{"corp.example"}, broken); err == nil {
 			t.Errorf("%q was taken for a key", raw)
 		}
 	}
@@ -235,7 +235,7 @@ func TestKeyFilesOfEveryFormAreRead(t *testing.T) {
 func TestSignedMailPassesThroughPostfix(t *testing.T) {
 	p := testkit.Postfix(t)
 	key := rsaKey(t)
-	s, err := NewSigner("s2026", []string{"corp.example"}, key)
+	s, err := NewSigner(&Key{Selector: "s2026", Domains: []string{"corp.example"}, Private: key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,11 +285,11 @@ func (e *endlessBody) ReadAt(p []byte, off int64) (int, error) {
 func TestNoMailIsHeldInMemory(t *testing.T) {
 	u, address := newUpstream(t, testkit.NewCertificate(t, "127.0.0.1"), false)
 	u.discard = true
-	s, err := NewSigner("s2026", []string{"corp.example"}, rsaKey(t))
+	s, err := NewSigner(&Key{Selector: "s2026", Domains: []string{"corp.example"}, Private: rsaKey(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(Options{Host: address, Hostname: "mail.corp.example", TLS: TLSNone, DKIM: s})
+	r, err := New(Options{Hostname: "mail.corp.example", Routes: []Route{{Hosts: []Host{{Address: address, TLS: TLSNone}}}}, DKIM: s})
 	if err != nil {
 		t.Fatal(err)
 	}

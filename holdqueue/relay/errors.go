@@ -7,51 +7,54 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/emersion/go-smtp"
-
 	"github.com/sekisho-mail/sekisho/holdqueue"
 )
 
-// asSMTPError gives an answer that textproto read the type that go-smtp's client uses.
-func asSMTPError(err error) error {
+// reply is a next hop's refusal.
+type reply struct {
+	code     int
+	enhanced string // RFC 3463, "" when there was none that fits the code
+	text     string
+}
+
+func (r *reply) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", r.code, r.enhanced, r.text))
+}
+
+// refused gives an answer that is not what was expected its own type; any other error stays what it is.
+func refused(err error) error {
 	var answer *textproto.Error
 	if !errors.As(err, &answer) {
 		return err
 	}
-	return &smtp.SMTPError{Code: answer.Code, EnhancedCode: enhanced(answer.Msg), Message: withoutEnhanced(answer.Msg)}
+	r := &reply{code: answer.Code, text: answer.Msg}
+	first, rest, _ := strings.Cut(answer.Msg, " ")
+	class, fits := enhancedClass(first)
+	if !fits {
+		return r
+	}
+	r.text = strings.ReplaceAll(rest, "\n"+first+" ", "\n")
+	if class == answer.Code/100 { // a class that contradicts the reply code says nothing
+		r.enhanced = first
+	}
+	return r
 }
 
-func enhanced(text string) (code smtp.EnhancedCode) {
-	first, _, _ := strings.Cut(text, " ")
+// enhancedClass reads the code of RFC 3463 at the beginning of a text.
+func enhancedClass(code string) (class int, ok bool) {
+	var subject, detail uint16
 	var tail string
-	n, _ := fmt.Sscanf(first, "%d.%d.%d%s", &code[0], &code[1], &code[2], &tail)
-	if n != 3 || code[0] < 2 || code[0] > 5 {
-		return smtp.NoEnhancedCode
-	}
-	return code
-}
-
-func withoutEnhanced(text string) string {
-	first, rest, _ := strings.Cut(text, " ")
-	if enhanced(text) == smtp.NoEnhancedCode {
-		return text
-	}
-	return strings.ReplaceAll(rest, "\n"+first+" ", "\n")
+	n, _ := fmt.Sscanf(code, "%d.%d.%d%s", &class, &subject, &detail, &tail)
+	return class, n == 3 && class >= 2 && class <= 5
 }
 
 // answered is what the next hop's refusal means for the mail. Whatever is no answer is a broken connection.
 func answered(doing string, err error) *holdqueue.SendError {
-	var answer *smtp.SMTPError
-	if !errors.As(err, &answer) {
+	var r *reply
+	if err = refused(err); !errors.As(err, &r) {
 		return broken(doing, err)
 	}
-	e := &holdqueue.SendError{Code: answer.Code, Text: printable(answer.Message), Temporary: answer.Code/100 != 5}
-	code := answer.EnhancedCode
-	// 0.0.0 is "not given"; a class that contradicts the reply code says nothing.
-	if code[0] == answer.Code/100 {
-		e.Enhanced = fmt.Sprintf("%d.%d.%d", code[0], code[1], code[2])
-	}
-	return e
+	return &holdqueue.SendError{Code: r.code, Enhanced: r.enhanced, Text: printable(r.text), Temporary: r.code/100 != 5}
 }
 
 // broken is a failure without an answer: always worth another try.
@@ -62,6 +65,9 @@ func broken(doing string, err error) *holdqueue.SendError {
 // unready is a next hop that did not let us begin. Even its permanent refusals (no such user, no STARTTLS,
 // 554 at the door) are about us and not about the mail, which must not go back because a password expired.
 func unready(err error) *holdqueue.SendError {
+	if errors.Is(err, errOurself) {
+		return ours("5.4.6", "%v", err)
+	}
 	e := answered("connect", err)
 	e.Temporary = true
 	e.Text = printable(err.Error())
@@ -71,6 +77,11 @@ func unready(err error) *holdqueue.SendError {
 		e.Enhanced = ""
 	}
 	return e
+}
+
+// ours is a failure that is our own finding, about DNS, TLS or an address, and no server's answer.
+func ours(enhanced, format string, args ...any) *holdqueue.SendError {
+	return &holdqueue.SendError{Enhanced: enhanced, Text: printable(fmt.Sprintf(format, args...)), Temporary: enhanced[0] != '5'}
 }
 
 func permanent(code int, enhanced, text string) *holdqueue.SendError {

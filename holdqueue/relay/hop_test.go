@@ -221,11 +221,14 @@ func (h *hop) told(prefix string) (found []string) {
 
 var everything = []string{"8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "SIZE 10000000"}
 
+// only is the one smart host of options.
+func only(o *Options) *Host { return &o.Routes[0].Hosts[0] }
+
 // relayTo makes a relay in clear with short timeouts.
 func relayTo(t *testing.T, h *hop, change ...func(*Options)) *Relay {
 	t.Helper()
 	o := Options{
-		Host: h.address(), Hostname: "mail.corp.example", TLS: TLSNone,
+		Routes: []Route{{Hosts: []Host{{Address: h.address(), TLS: TLSNone, Weight: 1}}}}, Hostname: "mail.corp.example",
 		Timeouts: Timeouts{Connect: 3 * time.Second, Command: 3 * time.Second, Data: time.Second, Dot: 3 * time.Second},
 	}
 	for _, c := range change {

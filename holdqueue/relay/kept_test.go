@@ -37,7 +37,7 @@ func TestRefusedMailDoesNotSpoilTheConnection(t *testing.T) {
 }
 
 func TestKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
-	for _, death := range []string{"RSET", "EHLO", "MAIL"} {
+	for _, death := range []string{"RSET", "MAIL", "RCPT", "DATA"} {
 		for _, way := range []string{"drop", "421 4.4.2 idle too long"} {
 			mails := 0
 			h := newHop(t, &hop{offers: everything, say: func(place string) string {
@@ -96,7 +96,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		}
 		return ""
 	}})
-	r := relayTo(t, h, func(o *Options) { o.Connections = 3 })
+	r := relayTo(t, h, func(o *Options) { only(o).Pace.Connections = 3 })
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() { wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example"))) })

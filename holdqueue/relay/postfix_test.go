@@ -14,7 +14,7 @@ import (
 
 func relayToPostfix(t *testing.T, p *testkit.NextHop, change ...func(*Options)) *Relay {
 	t.Helper()
-	o := Options{Host: p.Address, Hostname: "mail.corp.example", Roots: p.Roots}
+	o := Options{Hostname: "mail.corp.example", Routes: []Route{{Hosts: []Host{{Address: p.Address, Roots: p.Roots, Weight: 1}}}}}
 	for _, c := range change {
 		c(&o)
 	}
@@ -40,7 +40,7 @@ func TestPostfixGetsTheBytesAsTheyAre(t *testing.T) {
 	var ids []string
 	for name, change := range map[string]func(*Options){
 		"starttls": func(*Options) {},
-		"implicit": func(o *Options) { o.Host, o.Implicit = p.AddressTLS, true },
+		"implicit": func(o *Options) { only(o).Address, only(o).Implicit = p.AddressTLS, true },
 	} {
 		r := relayToPostfix(t, p, change)
 		raw := awkward(name)

@@ -1,8 +1,8 @@
-// Package relay hands released mail to the next hop: the company's smart host.
+// Package relay hands released mail to the next hop: smart hosts of the company, or the recipients' own servers.
 //
-// It owns outbound SMTP: connections, TLS policy, authentication, DKIM, and one result for each recipient.
-// It knows no rules and no people, and it changes no byte of what it is given; it only prepends. What the
-// next hop cannot carry unchanged is refused with the code of RFC 6152 or 6531, never converted.
+// It owns outbound SMTP: routes, connections, TLS policy (MTA-STS and DANE), authentication, DKIM, and one result for
+// each recipient. It knows no rules, and it changes no byte of what it is given; it only prepends. What the next hop
+// cannot carry unchanged is refused with the code of RFC 6152 or 6531, never converted.
 package relay
 
 import (
@@ -11,11 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
+	"github.com/sekisho-mail/sekisho/internal/metric"
 )
 
 // TLS says how much a connection must be protected.
@@ -27,28 +30,33 @@ const (
 	TLSNone          TLS = "none"          // in clear; for a next hop on the same machine
 )
 
-// Options describe the next hop.
+// Options describe the ways out.
 type Options struct {
-	Host     string // HOST:PORT
 	Hostname string // our name, for EHLO
-	TLS      TLS    // "" is TLSRequired
-	// Implicit begins TLS with the connection instead of STARTTLS; it is so on port 465 in any case (RFC 8314).
-	Implicit bool
-	// Roots verify the certificate; nil means the system's.
-	Roots *x509.CertPool
-	// Username and Password sign in, over TLS only. Both may be empty.
-	Username string
-	Password string
+	// Routes are asked in their order; mail that none takes waits, so the last one should take everything.
+	Routes []Route
+	// Groups names the groups of a person, for routes; nil for none.
+	Groups func(person mailaddr.Address) []string
 	// Loop gives the header line, CRLF included, by which we recognise our own mail when it comes back.
 	Loop func(m *holdqueue.Message) string
 	// DKIM signs what leaves; nil signs nothing.
 	DKIM *Signer
-	// Connections bounds how many are open at a time, 0 means 8.
-	Connections int
-	// Recipients bounds one transaction, 0 means 100: what RFC 5321 obliges every server to take.
-	Recipients int
-	Timeouts   Timeouts
-	Logger     *slog.Logger
+	// Paces are what destinations are given at a time, before the ones that are built in.
+	Paces    []Pace
+	Timeouts Timeouts
+
+	// What delivery by MX needs. DB keeps MTA-STS policies and TLS counts; without it they last as long as the process.
+	DNS *Resolver
+	DB  *db.DB
+	// Roots verify recipients' servers and MTA-STS policy hosts; nil means the system's.
+	Roots *x509.CertPool
+	// Ours says whether an address is our own listener for mail, which an MX record may point to.
+	Ours func(netip.Addr) bool
+	// AllowPrivate are networks that mail may go to by MX although nobody outside can have such an address.
+	AllowPrivate []netip.Prefix
+
+	Metrics *metric.Registry
+	Logger  *slog.Logger
 }
 
 // Timeouts of the phases of a transaction; a zero one is that of RFC 5321 section 4.5.3.2.
@@ -74,170 +82,234 @@ func (t Timeouts) orDefaults() Timeouts {
 	return t
 }
 
-// Relay is one next hop. It is safe for concurrent use.
+// Relay is the way out. It is safe for concurrent use.
 type Relay struct {
-	options Options
-	host    string // without the port
-	slots   chan struct{}
+	o      Options
+	routes []*route
+	paces  []Pace
+	sts    *policies
+	tls    *tlsCounts
+	sent   *metric.Counter
 
-	mu   sync.Mutex
-	idle []*session
+	mu    sync.Mutex
+	found map[string]*host // recipients' servers with which we have to do at present
+	lanes map[string]*lane // to their domains
 }
 
 // New checks the options. It connects to nothing.
 func New(o Options) (*Relay, error) {
-	host, port, err := net.SplitHostPort(o.Host)
-	if err != nil || host == "" {
-		return nil, fmt.Errorf("relay host %q is not HOST:PORT", o.Host)
-	}
 	if o.Hostname == "" {
 		return nil, errors.New("relay needs our host name: next hops hang up on localhost")
 	}
-	switch o.TLS {
-	case "":
-		o.TLS = TLSRequired
-	case TLSRequired, TLSOpportunistic, TLSNone:
-	default:
-		return nil, fmt.Errorf("relay tls %q is none of required, opportunistic, none", o.TLS)
-	}
-	if o.Username != "" && o.TLS != TLSRequired {
-		return nil, errors.New("relay with a password needs tls: required")
-	}
-	o.Implicit = o.TLS != TLSNone && (o.Implicit || port == "465")
-	if o.Connections <= 0 {
-		o.Connections = 8
-	}
-	if o.Recipients <= 0 {
-		o.Recipients = 100
+	if len(o.Routes) == 0 {
+		return nil, errors.New("relay needs a route")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	o.Timeouts = o.Timeouts.orDefaults()
-	return &Relay{options: o, host: host, slots: make(chan struct{}, o.Connections)}, nil
-}
-
-// Send hands out to the next hop and gives one result for each recipient, in their order. It is a
-// holdqueue.Sender. More recipients than one transaction takes make several, and BeforeDot is called
-// before the final dot of each.
-func (r *Relay) Send(ctx context.Context, out *holdqueue.Outgoing) []holdqueue.Result {
-	t := newTransaction(r, out)
-	if !t.checkAddresses() {
-		return t.results
-	}
-	if err := t.prepare(ctx); err != nil {
-		t.failAll(err)
-		return t.results
-	}
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	case <-ctx.Done():
-		t.failAll(broken("wait for a connection", ctx.Err()))
-		return t.results
-	}
-	for len(t.open) > 0 {
-		s, err := r.session(ctx)
+	r := &Relay{o: o, paces: append(append([]Pace{}, o.Paces...), knownPaces()...), found: map[string]*host{}, lanes: map[string]*lane{}}
+	for _, given := range o.Routes {
+		made, err := r.newRoute(given)
 		if err != nil {
-			t.failAll(err)
-			break
+			return nil, err
 		}
-		t.run(ctx, s)
+		r.routes = append(r.routes, made)
 	}
-	return t.results
+	r.sts = newPolicies(o)
+	r.tls = newTLSCounts(o)
+	r.sts.failed = func(domain, result string) { r.tls.note(domain, policySTS, "", result) }
+	r.sent = o.Metrics.Counter("relay_recipients", "Recipients of whom the next hop said something, by what it said.", "result")
+	return r, nil
 }
 
-// Check signs in to the next hop and leaves: for `sekisho check` and readiness.
-func (r *Relay) Check(ctx context.Context) error {
-	s, err := r.dial(ctx)
-	if err != nil {
-		return err
+// Send hands out to the next hops and gives one result for each recipient, in their order. It is a holdqueue.Sender.
+// Recipients that go different ways, and more of them than one transaction takes, make several transactions;
+// BeforeDot is called before the final dot of each.
+func (r *Relay) Send(ctx context.Context, out *holdqueue.Outgoing) []holdqueue.Result {
+	c := newConsignment(r, out)
+	everybody := c.checkAddresses()
+	if len(everybody) > 0 {
+		if err := c.prepare(ctx); err != nil {
+			c.failAll(everybody, err)
+		} else {
+			c.goAll(ctx, everybody)
+		}
 	}
-	defer s.close()
-	_ = s.quit() // whoever let us in may see us off as they like
-	return nil
+	for _, result := range c.results {
+		r.sent.Inc(resultClass(result))
+	}
+	return c.results
 }
 
-// Run closes connections that nothing was sent over for a while, and all of them when ctx ends.
+func resultClass(r holdqueue.Result) string {
+	switch {
+	case r.Postponed > 0:
+		return "postponed"
+	case r.Err == nil:
+		return "sent"
+	case r.Err.Uncertain:
+		return "uncertain"
+	case r.Err.Code != 0:
+		return fmt.Sprintf("%dxx", r.Err.Code/100)
+	case r.Err.Temporary:
+		return "temporary"
+	}
+	return "permanent"
+}
+
+// Run closes connections that nothing was sent over for a while, forgets servers that nothing goes to, and writes down
+// how TLS went. It ends with ctx, and so do all connections.
 func (r *Relay) Run(ctx context.Context) error {
-	tick := time.NewTicker(r.options.Timeouts.Idle / 2)
+	tick := time.NewTicker(r.o.Timeouts.Idle / 2)
 	defer tick.Stop()
+	flush := time.NewTicker(time.Minute)
+	defer flush.Stop()
+	r.o.DKIM.look(ctx, r.o.DNS)
 	for {
 		select {
 		case <-ctx.Done():
 			r.closeIdle(time.Time{})
-			return nil
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return r.tls.flush(last)
 		case now := <-tick.C:
-			r.closeIdle(now.Add(-r.options.Timeouts.Idle))
+			r.closeIdle(now.Add(-r.o.Timeouts.Idle))
+			r.forget(now.Add(-10 * time.Minute))
+		case <-flush.C:
+			if err := r.tls.flush(ctx); err != nil {
+				r.o.Logger.Error("counts of TLS not kept; they are tried again", "error", err)
+			}
+			r.o.DKIM.look(ctx, r.o.DNS)
 		}
 	}
 }
 
-// session gives a connection on which a transaction can begin.
-func (r *Relay) session(ctx context.Context) (*session, *holdqueue.SendError) {
-	for s := r.takeIdle(); s != nil; s = r.takeIdle() {
-		if s.reset(ctx) == nil {
-			return s, nil
-		}
-		s.close()
+func (r *Relay) closeIdle(before time.Time) {
+	for _, h := range r.hosts() {
+		h.closeIdle(before)
 	}
-	s, err := r.dial(ctx)
-	if err != nil {
-		return nil, unready(err)
-	}
-	return s, nil
 }
 
-func (r *Relay) takeIdle() *session {
+func (r *Relay) hosts() (all []*host) {
+	for _, route := range r.routes {
+		all = append(all, route.hosts...)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	oldest := time.Now().Add(-r.options.Timeouts.Idle)
-	for n := len(r.idle); n > 0; n = len(r.idle) {
-		s := r.idle[n-1]
-		r.idle = r.idle[:n-1]
-		if s.used.After(oldest) {
-			return s
-		}
-		s.close()
+	for _, h := range r.found {
+		all = append(all, h)
 	}
+	return all
+}
+
+// forget drops what was made for destinations that nothing has gone to since a time.
+func (r *Relay) forget(since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, h := range r.found {
+		if h.unused(since) {
+			delete(r.found, key)
+		}
+	}
+	for key, l := range r.lanes {
+		if l.used.Before(since.Add(-time.Hour)) {
+			delete(r.lanes, key)
+		}
+	}
+}
+
+// Probe is how one way out answers.
+type Probe struct {
+	Route string
+	Host  string // HOST:PORT; "" for the resolver of a route by MX
+	Err   error
+}
+
+// Probe signs in to every smart host and leaves, and asks the resolver something.
+func (r *Relay) Probe(ctx context.Context) []Probe {
+	var out []Probe
+	var wait sync.WaitGroup
+	for _, route := range r.routes {
+		if route.MX {
+			out = append(out, Probe{Route: route.Name})
+		}
+		for _, h := range route.hosts {
+			out = append(out, Probe{Route: route.Name, Host: h.address})
+		}
+	}
+	n := 0
+	for _, route := range r.routes {
+		if route.MX {
+			p := &out[n]
+			wait.Go(func() { p.Err = r.o.DNS.Ready(ctx) })
+			n++
+		}
+		for _, h := range route.hosts {
+			p := &out[n]
+			wait.Go(func() { p.Err = h.probe(ctx) })
+			n++
+		}
+	}
+	wait.Wait()
+	return out
+}
+
+func (h *host) probe(ctx context.Context) error {
+	s, err := h.dial(ctx)
+	if err != nil {
+		return err
+	}
+	h.works()
+	s.quit()
+	s.close()
 	return nil
 }
 
-// Limits of one connection: a next hop behind a balancer is to notice that we are many mails, and a
-// session key does not live for ever.
-const (
-	maxMailsPerSession = 100
-	maxSessionAge      = 5 * time.Minute
-)
-
-func (r *Relay) keep(s *session) {
-	s.mails++
-	s.used = time.Now()
-	if s.mails >= maxMailsPerSession || s.used.Sub(s.born) > maxSessionAge {
-		s.close()
-		return
+// Greets says whether a domain's own servers talk to us: whether port 25 is open towards the world.
+func (r *Relay) Greets(ctx context.Context, domain string) error {
+	ways, failed := r.waysTo(ctx, domain, TLSOpportunistic)
+	if failed != nil {
+		return failed
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.idle = append(r.idle, s)
-}
-
-// closeIdle closes connections last used before a time; the zero time closes all.
-func (r *Relay) closeIdle(before time.Time) {
-	r.mu.Lock()
-	var old []*session
-	kept := r.idle[:0]
-	for _, s := range r.idle {
-		if before.IsZero() || s.used.Before(before) {
-			old = append(old, s)
-		} else {
-			kept = append(kept, s)
+	var last error = errors.New("no server")
+	for _, open := range ways {
+		hosts, failed := open(ctx)
+		if failed != nil {
+			last = failed
+		}
+		for _, h := range hosts {
+			if last = h.probe(ctx); last == nil || ctx.Err() != nil {
+				return last
+			}
 		}
 	}
-	r.idle = kept
-	r.mu.Unlock()
-	for _, s := range old {
-		_ = s.quit() // out of courtesy: the connection is closed either way
-		s.close()
+	return last
+}
+
+// Check says whether every route has somebody who answers: for readiness.
+func (r *Relay) Check(ctx context.Context) error {
+	answers, wrong := map[string]bool{}, map[string][]error{}
+	var names []string
+	for _, p := range r.Probe(ctx) {
+		if _, seen := answers[p.Route]; !seen {
+			names = append(names, p.Route)
+		}
+		answers[p.Route] = answers[p.Route] || p.Err == nil
+		if p.Err != nil {
+			wrong[p.Route] = append(wrong[p.Route], p.Err)
+		}
 	}
+	var all []error
+	for _, name := range names {
+		if answers[name] {
+			continue
+		}
+		err := errors.Join(wrong[name]...)
+		if name != "" {
+			err = fmt.Errorf("route %s: %w", name, err)
+		}
+		all = append(all, err)
+	}
+	return errors.Join(all...)
 }

@@ -93,7 +93,7 @@ func TestWhatTheNextHopSaysDecides(t *testing.T) {
 }
 
 func TestUnreachableNextHopIsTemporary(t *testing.T) {
-	r, err := New(Options{Host: testkit.FreeAddress(t), Hostname: "mail.corp.example", TLS: TLSNone})
+	r, err := New(Options{Hostname: "mail.corp.example", Routes: []Route{{Hosts: []Host{{Address: testkit.FreeAddress(t), TLS: TLSNone}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,14 +330,21 @@ func TestRetriesBeginSoonAndEndAfterFiveDays(t *testing.T) {
 }
 
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
+	with := func(h Host) Options { return Options{Hostname: "h", Routes: []Route{{Hosts: []Host{h}}}} }
 	for name, o := range map[string]Options{
-		"no host":               {Hostname: "h"},
-		"no port":               {Host: "smtp.corp.example", Hostname: "h"},
-		"no name":               {Host: "h:25"},
-		"unknown policy":        {Host: "h:25", Hostname: "h", TLS: "maybe"},
-		"password in clear":     {Host: "h:25", Hostname: "h", TLS: TLSNone, Username: "u", Password: "p"},
-		"password unverified":   {Host: "h:25", Hostname: "h", TLS: TLSOpportunistic, Username: "u", Password: "p"},
-		"password, 465, no TLS": {Host: "h:465", Hostname: "h", TLS: TLSNone, Username: "u", Password: "p"},
+		"no route":              {Hostname: "h"},
+		"route to nobody":       {Hostname: "h", Routes: []Route{{}}},
+		"mx and a host":         {Hostname: "h", Routes: []Route{{MX: true, Hosts: []Host{{Address: "h:25"}}}}},
+		"mx without DNS":        {Hostname: "h", Routes: []Route{{MX: true}}},
+		"no host":               with(Host{}),
+		"no port":               with(Host{Address: "smtp.corp.example"}),
+		"no name":               {Routes: []Route{{Hosts: []Host{{Address: "h:25"}}}}},
+		"unknown policy":        with(Host{Address: "h:25", TLS: "maybe"}),
+		"password in clear":     with(Host{Address: "h:25", TLS: TLSNone, Username: "u", Password: "p"}),
+		"password unverified":   with(Host{Address: "h:25", TLS: TLSOpportunistic, Username: "u", Password: "p"}),
+		"password, 465, no TLS": with(Host{Address: "h:465", TLS: TLSNone, Username: "u", Password: "p"}),
+		"token in clear":        with(Host{Address: "h:25", TLS: TLSNone, Username: "u", Tokens: &Tokens{}}),
+		"password of nobody":    with(Host{Address: "h:25", Password: "p"}),
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s was taken", name)

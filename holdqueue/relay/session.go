@@ -3,50 +3,45 @@ package relay
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
+
+	"github.com/sekisho-mail/sekisho/holdqueue"
 )
 
-// session is one connection to the next hop, greeted, protected and signed in. go-smtp's client speaks the
-// commands; DATA is ours, because the dot must be withheld until somebody else agrees.
+// session is one connection to a host, greeted, protected and signed in.
+//
+// It speaks for itself and not through a client library: the final dot must be withheld until somebody else agrees,
+// commands travel in groups, and the name in EHLO is ours before STARTTLS, too.
 type session struct {
-	relay  *Relay
+	host   *host
 	wire   *wire
-	client *smtp.Client
-	reader *textproto.Reader // of answers during DATA
-	writer *textproto.Writer
+	text   text
+	self   string            // how the server called itself in its answer to EHLO
+	offers map[string]string // extensions, in upper case, with their parameters
 	born   time.Time
 	used   time.Time
 	mails  int
+	// failedTest says that the certificate broke a policy that is only being tested.
+	failedTest bool
+}
+
+// text is both directions of a conversation in lines.
+type text struct {
+	*textproto.Reader
+	*textproto.Writer
 }
 
 // errNoTLS says that the next hop does not offer what the policy requires.
-var errNoTLS = errors.New("the next hop offers no STARTTLS, and relay.tls is required")
-
-func (r *Relay) dial(ctx context.Context) (*session, error) {
-	switch {
-	case r.options.Implicit:
-		return r.dialWith(ctx, r.implicitTLS)
-	case r.options.TLS == TLSNone:
-		return r.dialWith(ctx, r.inClear)
-	case r.options.TLS == TLSRequired:
-		return r.dialWith(ctx, r.startTLS)
-	}
-	s, err := r.dialWith(ctx, r.startTLS)
-	if err == nil || ctx.Err() != nil || !errors.As(err, new(*tlsError)) {
-		return s, err
-	}
-	// Opportunistic: whoever can break TLS could as well have hidden it.
-	return r.dialWith(ctx, r.inClear)
-}
+var errNoTLS = errors.New("the server offers no STARTTLS, and TLS is required")
 
 // tlsError says that only the protection of the connection failed.
 type tlsError struct{ cause error }
@@ -54,178 +49,259 @@ type tlsError struct{ cause error }
 func (e *tlsError) Error() string { return "TLS: " + e.cause.Error() }
 func (e *tlsError) Unwrap() error { return e.cause }
 
-// dialWith connects, lets protect turn the connection into one ready for EHLO, greets and signs in.
-func (r *Relay) dialWith(ctx context.Context, protect func(context.Context, net.Conn) (*wire, error)) (*session, error) {
-	dialer := &net.Dialer{Timeout: r.options.Timeouts.Connect}
-	conn, err := dialer.DialContext(ctx, "tcp", r.options.Host)
+// dial gives a session that is ready for a mail.
+func (h *host) dial(ctx context.Context) (*session, error) {
+	s, err := h.dialWith(ctx, h.security.level != TLSNone)
+	if err == nil || h.security.level != TLSOpportunistic || ctx.Err() != nil || !errors.As(err, new(*tlsError)) {
+		return s, err
+	}
+	// Opportunistic: whoever can break TLS could as well have hidden it.
+	return h.dialWith(ctx, false)
+}
+
+// dialWith connects, protects the connection, greets and signs in.
+func (h *host) dialWith(ctx context.Context, protect bool) (*session, error) {
+	conn, err := h.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w, err := protect(ctx, conn)
-	if err != nil {
-		conn.Close()
-		return nil, err
+	s := &session{host: h, born: time.Now(), used: time.Now()}
+	if protect && h.security.implicit {
+		if conn, err = s.handshake(ctx, conn); err != nil {
+			return nil, err
+		}
 	}
-	s := &session{relay: r, wire: w, client: smtp.NewClient(w), born: time.Now(), used: time.Now()}
-	s.reader = textproto.NewReader(bufio.NewReader(w))
-	s.writer = textproto.NewWriter(bufio.NewWriterSize(w, 32<<10))
-	if err := s.greet(ctx); err != nil {
+	s.speakOver(conn)
+	if err := s.begin(ctx, protect && !h.security.implicit); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (r *Relay) inClear(_ context.Context, conn net.Conn) (*wire, error) { return newWire(conn), nil }
-
-func (r *Relay) implicitTLS(ctx context.Context, conn net.Conn) (*wire, error) {
-	protected, err := r.handshake(ctx, conn)
-	if err != nil {
-		return nil, err
+func (h *host) connect(ctx context.Context) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: h.relay.o.Timeouts.Connect}
+	if h.mx {
+		dialer.Control = h.relay.refusePrivate
 	}
-	return newWire(protected), nil
+	return dialer.DialContext(ctx, "tcp", h.address)
 }
 
-// startTLS speaks banner, EHLO and STARTTLS itself: go-smtp's client would say "EHLO localhost" here. The
-// client takes over after the handshake, where the server does not greet again, so it is given a greeting.
-func (r *Relay) startTLS(ctx context.Context, conn net.Conn) (*wire, error) {
-	w := newWire(conn)
-	defer w.abortWith(ctx)()
-	w.begin(r.options.Timeouts.Command, r.options.Timeouts.Command)
-	text := textproto.NewConn(w)
-	if _, _, err := text.ReadResponse(220); err != nil {
-		return nil, fmt.Errorf("greeting: %w", asSMTPError(err))
+func (s *session) speakOver(conn net.Conn) {
+	s.wire = newWire(conn)
+	s.text = text{textproto.NewReader(bufio.NewReader(s.wire)), textproto.NewWriter(bufio.NewWriterSize(s.wire, 32<<10))}
+}
+
+// begin waits for the greeting and says hello, once more after STARTTLS, and signs in.
+func (s *session) begin(ctx context.Context, startTLS bool) error {
+	stop := s.wire.abortWith(ctx)
+	defer func() { stop() }()
+	s.clock()
+	if _, _, err := s.text.ReadResponse(220); err != nil {
+		return fmt.Errorf("greeting: %w", refused(err))
 	}
-	answer, err := command(text, 250, "EHLO "+r.options.Hostname)
-	if err != nil {
-		return nil, fmt.Errorf("EHLO: %w", err)
+	if err := s.hello(); err != nil {
+		return err
 	}
-	if !offersStartTLS(answer) {
-		if r.options.TLS == TLSRequired {
-			return nil, errNoTLS
+	if startTLS {
+		if err := s.askTLS(); err != nil {
+			return err
 		}
-		return nil, &tlsError{errors.New("not offered")}
-	}
-	if _, err := command(text, 220, "STARTTLS"); err != nil {
-		return nil, &tlsError{err}
-	}
-	if text.R.Buffered() > 0 {
-		// What came in clear after the 220 was put there by somebody between us (CVE-2011-0411).
-		return nil, errors.New("STARTTLS: plain text behind the answer")
-	}
-	protected, err := r.handshake(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	w = newWire(protected)
-	w.preface = []byte("220 protected\r\n")
-	return w, nil
-}
-
-func command(text *textproto.Conn, expect int, line string) (string, error) {
-	if err := text.PrintfLine("%s", line); err != nil {
-		return "", err
-	}
-	_, answer, err := text.ReadResponse(expect)
-	return answer, asSMTPError(err)
-}
-
-func offersStartTLS(answer string) bool {
-	for i, line := range strings.Split(answer, "\n") {
-		if i > 0 && strings.EqualFold(strings.TrimSpace(line), "STARTTLS") {
-			return true
+		stop() // the handshake listens to ctx itself
+		conn, err := s.handshake(ctx, s.wire.Conn)
+		if err != nil {
+			return err
+		}
+		s.speakOver(conn)
+		stop = s.wire.abortWith(ctx)
+		s.clock()
+		if err := s.hello(); err != nil {
+			return err
 		}
 	}
-	return false
+	if s.host.mx && strings.EqualFold(s.self, s.host.relay.o.Hostname) {
+		return errOurself
+	}
+	return s.signIn(ctx)
 }
 
-func (r *Relay) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
-	config := &tls.Config{
-		ServerName: r.host,
-		RootCAs:    r.options.Roots,
-		MinVersion: tls.VersionTLS12,
-		// Opportunistic TLS keeps off who only listens; an unverified name is no worse than no TLS (RFC 7435).
-		InsecureSkipVerify: r.options.TLS == TLSOpportunistic,
-	}
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeouts.Connect)
-	defer cancel()
-	protected := tls.Client(conn, config)
-	if err := protected.HandshakeContext(ctx); err != nil {
-		return nil, &tlsError{err}
-	}
-	return protected, nil
-}
-
-// greet says EHLO with our real name and signs in.
-func (s *session) greet(ctx context.Context) error {
-	defer s.wire.abortWith(ctx)()
-	s.command()
-	if err := s.client.Hello(s.relay.options.Hostname); err != nil {
+// hello says EHLO with our real name and reads what is offered.
+func (s *session) hello() error {
+	answer, err := s.ask(250, "EHLO "+s.host.relay.o.Hostname)
+	if err != nil {
 		return fmt.Errorf("EHLO: %w", err)
 	}
-	if s.relay.options.Username == "" {
+	s.offers = map[string]string{}
+	for i, line := range strings.Split(answer, "\n") {
+		word, parameters, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if i == 0 {
+			s.self = word
+			continue
+		}
+		s.offers[strings.ToUpper(word)] = parameters
+	}
+	return nil
+}
+
+func (s *session) offered(extension string) bool {
+	_, ok := s.offers[extension]
+	return ok
+}
+
+// maxSize is the largest mail the server takes; 0 when it does not say.
+func (s *session) maxSize() int64 {
+	n, err := strconv.ParseInt(s.offers["SIZE"], 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// askTLS says STARTTLS; after it, the next bytes are the handshake.
+func (s *session) askTLS() error {
+	if !s.offered("STARTTLS") {
+		s.host.count("starttls-not-supported")
+		if s.host.security.level == TLSRequired {
+			return errNoTLS
+		}
+		return &tlsError{errors.New("not offered")}
+	}
+	s.clock()
+	if _, err := s.ask(220, "STARTTLS"); err != nil {
+		s.host.count("starttls-not-supported")
+		return &tlsError{err}
+	}
+	if s.text.R.Buffered() > 0 {
+		// What came in clear after the 220 was put there by somebody between us (CVE-2011-0411).
+		return errors.New("STARTTLS: plain text behind the answer")
+	}
+	return nil
+}
+
+// signIn proves who we are where the host wants to know.
+func (s *session) signIn(ctx context.Context) error {
+	l := s.host.login
+	if l == nil {
 		return nil
 	}
-	mechanism, err := s.mechanism()
+	mechanism, err := l.mechanism(ctx, strings.Fields(strings.ToUpper(s.offers["AUTH"])))
 	if err != nil {
 		return err
 	}
-	s.command()
-	if err := s.client.Auth(mechanism); err != nil {
+	if err := s.auth(mechanism); err != nil {
+		l.failed()
 		return fmt.Errorf("AUTH: %w", err)
 	}
 	return nil
 }
 
-func (s *session) mechanism() (sasl.Client, error) {
-	o := &s.relay.options
+// auth is the exchange of RFC 4954.
+func (s *session) auth(m sasl.Client) error {
+	name, initial, err := m.Start()
+	if err != nil {
+		return err
+	}
+	line := "AUTH " + name
 	switch {
-	case s.client.SupportsAuth(sasl.Plain):
-		return sasl.NewPlainClient("", o.Username, o.Password), nil
-	case s.client.SupportsAuth(sasl.Login):
-		return &login{answers: []string{o.Username, o.Password}}, nil
+	case len(initial) > 0:
+		line += " " + base64.StdEncoding.EncodeToString(initial)
+	case initial != nil:
+		line += " ="
 	}
-	return nil, errors.New("the next hop offers neither AUTH PLAIN nor AUTH LOGIN")
-}
-
-// login answers the two questions of AUTH LOGIN, however a server words them.
-type login struct{ answers []string }
-
-func (l *login) Start() (mechanism string, initial []byte, err error) { return sasl.Login, nil, nil }
-
-func (l *login) Next([]byte) ([]byte, error) {
-	if len(l.answers) == 0 {
-		return nil, errors.New("a third question in AUTH LOGIN")
+	for range 10 { // no mechanism asks more often
+		s.clock()
+		if err := s.text.PrintfLine("%s", line); err != nil {
+			return err
+		}
+		code, text, err := s.text.ReadResponse(0)
+		if err != nil {
+			return err
+		}
+		if code == 235 {
+			return nil
+		}
+		if code != 334 {
+			return refused(&textproto.Error{Code: code, Msg: text})
+		}
+		line = "*" // gives up
+		if challenge, err := base64.StdEncoding.DecodeString(text); err == nil {
+			if answer, err := m.Next(challenge); err == nil {
+				line = base64.StdEncoding.EncodeToString(answer)
+			}
+		}
 	}
-	answer := l.answers[0]
-	l.answers = l.answers[1:]
-	return []byte(answer), nil
+	return errors.New("the server never stops asking")
 }
 
-// command starts the clock of one command.
-func (s *session) command() {
-	s.wire.begin(s.relay.options.Timeouts.Command, s.relay.options.Timeouts.Command)
+// clock starts the time of one command.
+func (s *session) clock() {
+	limit := s.host.relay.o.Timeouts.Command
+	s.wire.begin(limit, limit)
 }
 
-func (s *session) offers(extension string) bool {
-	ok, _ := s.client.Extension(extension)
-	return ok
+// ask sends one command and reads its answer.
+func (s *session) ask(expect int, line string) (string, error) {
+	if err := s.text.PrintfLine("%s", line); err != nil {
+		return "", err
+	}
+	_, answer, err := s.text.ReadResponse(expect)
+	return answer, refused(err)
 }
+
+// pipelined bounds how many commands are under way at once: their answers must fit into what a connection holds
+// while nobody reads (RFC 2920 section 3.1).
+const pipelined = 50
+
+// askAll sends commands, in groups where the server allows it, and tells each answer apart. It ends at the first
+// broken connection or 421, and after the group in which told says that no more should be sent.
+func (s *session) askAll(lines []string, told func(i int, err *holdqueue.SendError) (more bool)) {
+	group := 1
+	if s.offered("PIPELINING") {
+		group = pipelined
+	}
+	for from := 0; from < len(lines); from += group {
+		to := min(from+group, len(lines))
+		s.clock()
+		for _, line := range lines[from:to] {
+			s.text.W.WriteString(line + "\r\n") // an error stays in the writer and is told by Flush
+		}
+		if err := s.text.W.Flush(); err != nil {
+			told(from, broken("send a command", err))
+			return
+		}
+		goOn := true
+		for i := from; i < to; i++ {
+			s.clock()
+			var failed *holdqueue.SendError
+			verb, _, _ := strings.Cut(lines[i], " ")
+			if _, _, err := s.text.ReadResponse(25); err != nil {
+				failed = answered(verb, err)
+			}
+			goOn = told(i, failed) && goOn
+			if failed != nil && gone(failed) {
+				return
+			}
+		}
+		if !goOn {
+			return
+		}
+	}
+}
+
+// gone says that a failure was the end of the connection.
+func gone(err *holdqueue.SendError) bool { return err.Code == 0 || err.Code == 421 }
 
 // reset makes a kept connection fit for another transaction, or fails soon.
 func (s *session) reset(ctx context.Context) error {
 	defer s.wire.abortWith(ctx)()
 	s.wire.begin(10*time.Second, 20*time.Second)
-	if err := s.client.Reset(); err != nil {
-		return err
-	}
-	// The client says EHLO again after RSET: here, not in front of MAIL, where it would look like MAIL failing.
-	return s.client.Hello(s.relay.options.Hostname)
+	_, err := s.ask(250, "RSET")
+	return err
 }
 
-func (s *session) quit() error {
+func (s *session) quit() {
 	s.wire.begin(5*time.Second, 10*time.Second)
-	return s.client.Quit()
+	_, _ = s.ask(221, "QUIT") // out of courtesy: the connection is closed either way
 }
 
 func (s *session) close() { s.wire.Close() }

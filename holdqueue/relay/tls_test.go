@@ -36,7 +36,7 @@ func TestCertificateIsVerified(t *testing.T) {
 		{"wrong name, opportunistic", wrongName, wrongName, TLSOpportunistic, "sent"},
 	} {
 		h := protectedHop(t, test.certificate, nil)
-		r := relayTo(t, h, func(o *Options) { o.TLS, o.Roots = test.policy, test.trusted.Roots })
+		r := relayTo(t, h, func(o *Options) { only(o).TLS, only(o).Roots = test.policy, test.trusted.Roots })
 		results := r.Send(t.Context(), outgoing(plainMail, "a@x.example"))
 		if got := outcome(results[0]); got != test.want {
 			t.Errorf("%s: %s (%v)", test.name, got, results[0].Err)
@@ -60,7 +60,7 @@ func TestRequiredTLSIsNeverGivenUp(t *testing.T) {
 		"text behind 220":   protectedHop(t, certificate, on("STARTTLS", "220 go ahead\r\n250-injected")),
 		"EHLO not accepted": protectedHop(t, certificate, on("EHLO", "502 no")),
 	} {
-		r := relayTo(t, h, func(o *Options) { o.TLS, o.Roots = TLSRequired, certificate.Roots })
+		r := relayTo(t, h, func(o *Options) { only(o).TLS, only(o).Roots = TLSRequired, certificate.Roots })
 		results := r.Send(t.Context(), outgoing(plainMail, "a@x.example"))
 		if e := results[0].Err; e == nil || !e.Temporary {
 			t.Errorf("%s: %v", name, e)
@@ -77,7 +77,7 @@ func TestOpportunisticTLSFallsBack(t *testing.T) {
 		"not offered": newHop(t, &hop{offers: everything}),
 		"refused":     protectedHop(t, certificate, on("STARTTLS", "454 4.7.0 not now")),
 	} {
-		r := relayTo(t, h, func(o *Options) { o.TLS = TLSOpportunistic })
+		r := relayTo(t, h, func(o *Options) { only(o).TLS = TLSOpportunistic })
 		if results := r.Send(t.Context(), outgoing(plainMail, "a@x.example")); results[0].Err != nil {
 			t.Errorf("%s: %v", name, results[0].Err)
 		}
@@ -185,9 +185,8 @@ func TestSignsInOverTLS(t *testing.T) {
 	for _, mechanism := range []string{sasl.Plain, sasl.Login} {
 		for _, implicit := range []bool{false, true} {
 			u, address := newUpstream(t, certificate, implicit, mechanism)
-			o := Options{Host: address, Hostname: "mail.corp.example", Implicit: implicit, Roots: certificate.Roots,
-				Username: "relay-user", Password: "correct horse"}
-			r, err := New(o)
+			r, err := New(Options{Hostname: "mail.corp.example", Routes: []Route{{Hosts: []Host{{Address: address, Implicit: implicit,
+				Roots: certificate.Roots, Username: "relay-user", Password: "correct horse"}}}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +205,8 @@ func TestWrongPasswordKeepsTheMail(t *testing.T) {
 	certificate := testkit.NewCertificate(t, "127.0.0.1")
 	for _, mechanism := range []string{sasl.Plain, sasl.Login, "GSSAPI"} {
 		_, address := newUpstream(t, certificate, false, mechanism)
-		r, err := New(Options{Host: address, Hostname: "mail.corp.example", Roots: certificate.Roots, Username: "relay-user", Password: "wrong-secret"})
+		r, err := New(Options{Hostname: "mail.corp.example", Routes: []Route{{Hosts: []Host{{Address: address, Roots: certificate.Roots,
+			Username: "relay-user", Password: "wrong-secret"}}}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,157 +9,68 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emersion/go-smtp"
-
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/failpoint"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
-// transaction is one mail on its way to the next hop, over as many SMTP transactions as that takes.
+// transaction is one SMTP transaction: sender, recipients, mail, and the answer after the dot.
 type transaction struct {
-	relay   *Relay
-	out     *holdqueue.Outgoing
-	results []holdqueue.Result
-	open    []int  // recipients without a result, by index
-	prefix  []byte // what is prepended: signature, loop mark
-	survey  *survey
-	utf8    bool // this SMTP transaction is asked for with SMTPUTF8
+	*leg
+	session *session
+	stop    func() bool // lets go of the connection's abort
+	dots    io.WriteCloser
+	began   bool // the server said 354
 }
 
-func newTransaction(r *Relay, out *holdqueue.Outgoing) *transaction {
-	t := &transaction{relay: r, out: out, results: make([]holdqueue.Result, len(out.Recipients))}
-	for i := range out.Recipients {
-		t.results[i].Remote = r.host
-		t.open = append(t.open, i)
+// run says whether the connection is fit for another mail, and whether the host is for the recipients still open.
+func (t *transaction) run(ctx context.Context) (keep, more bool) {
+	if !t.checkOffers() {
+		return true, false
 	}
-	return t
-}
-
-func (t *transaction) finish(i int, err *holdqueue.SendError) {
-	t.results[i].Err = err
-	t.open = slices.DeleteFunc(t.open, func(other int) bool { return other == i })
-}
-
-func (t *transaction) failAll(err *holdqueue.SendError) {
-	t.fail(t.open, err)
-}
-
-func (t *transaction) fail(recipients []int, err *holdqueue.SendError) {
-	for _, i := range slices.Clone(recipients) {
-		t.finish(i, err)
-	}
-}
-
-// wireAddress is the mailbox as it stands between angle brackets, checked once more: whatever a database, a
-// header or an older version let through, nothing may end the brackets or the line early. A domain in
-// Japanese travels as A-labels, which are the same domain and need no SMTPUTF8.
-func wireAddress(a mailaddr.Address) (string, error) {
-	if a == "" {
-		return "", nil
-	}
-	checked, err := mailaddr.Parse(string(a), true)
-	if err != nil {
-		return "", err
-	}
-	if strings.ContainsAny(string(checked), "<>\r\n\x00") {
-		return "", errors.New("address with an angle bracket")
-	}
-	return checked.Local() + "@" + checked.Domain(), nil
-}
-
-// checkAddresses says whether anybody is left to send to.
-func (t *transaction) checkAddresses() bool {
-	if _, err := wireAddress(t.out.From); err != nil {
-		t.failAll(permanent(553, "5.1.7", "the sender's address is malformed"))
-	}
-	for _, i := range slices.Clone(t.open) {
-		address := t.out.Recipients[i].Address
-		if _, err := wireAddress(address); err != nil || address == "" {
-			t.finish(i, permanent(553, "5.1.3", "the recipient's address is malformed"))
-		}
-	}
-	return len(t.open) > 0
-}
-
-// prepare reads the mail for what it needs, and signs it.
-func (t *transaction) prepare(ctx context.Context) *holdqueue.SendError {
-	found, err := look(ctx, t.body())
-	if errors.Is(err, errUnsafeLines) {
-		// The lines of RFC 5321 section 2.3.8 are all that every server reads alike (SMTP smuggling).
-		return permanent(554, "5.6.0", "the mail has a bare CR, a bare LF or a NUL, and cannot be sent safely")
-	}
-	if err != nil {
-		return broken("read the mail", err)
-	}
-	t.survey = found
-	if t.relay.options.Loop != nil {
-		t.prefix = []byte(t.relay.options.Loop(t.out.Message))
-	}
-	if t.relay.options.DKIM == nil {
-		return nil
-	}
-	signature, err := t.relay.options.DKIM.sign(found, t.out.Message.Meta.From, t.body())
-	switch {
-	case errors.Is(err, errUnsignable):
-		t.relay.options.Logger.Warn("mail leaves without a signature", "message", t.out.Message.ID, "error", err)
-	case err != nil:
-		return broken("sign the mail", err)
-	}
-	t.prefix = append([]byte(signature), t.prefix...)
-	return nil
-}
-
-func (t *transaction) body() io.Reader { return io.NewSectionReader(t.out.Body, 0, t.out.Size) }
-
-// run makes one SMTP transaction on s and leaves s kept or closed.
-func (t *transaction) run(ctx context.Context, s *session) {
-	stop := s.wire.abortWith(ctx)
-	keep := t.transact(ctx, s, stop)
-	if stop(); keep && ctx.Err() == nil {
-		t.relay.keep(s)
-	} else {
-		s.close()
-	}
-}
-
-// transact returns whether the connection is fit for another mail.
-func (t *transaction) transact(ctx context.Context, s *session, stop func() bool) (keep bool) {
-	if !t.checkOffers(s) {
-		return true
-	}
-	if err := t.mail(s); err != nil {
-		gone := err.Code == 0 || err.Code == 421
-		if gone && s.mails > 0 {
-			// A kept connection that the next hop gave up meanwhile says nothing about this mail: it stays
-			// open and goes over another one.
-			return false
-		}
-		t.failAll(err)
-		return !gone
-	}
-	accepted, keep := t.recipients(s)
-	if len(accepted) == 0 {
-		return keep
-	}
+	accepted, failed := t.envelope()
 	failpoint.At("send.recipients_named", t.out.Message.ID)
-	return t.data(ctx, s, accepted, stop)
+	if failed != nil {
+		return t.refusedWhole(t.open, failed)
+	}
+	if len(accepted) == 0 {
+		return true, true
+	}
+	return t.data(ctx, accepted)
 }
 
-// checkOffers refuses what the next hop cannot carry as it is (DESIGN 7.15), and says whether to go on.
-func (t *transaction) checkOffers(s *session) bool {
-	if t.survey.eightBit && !s.offers("8BITMIME") {
-		t.failAll(permanent(554, "5.6.3", "the mail has eight-bit text, which the next mail server does not take"))
+// refusedWhole is a mail that the host did not take for reasons of its own, before anybody could have got it.
+func (t *transaction) refusedWhole(of []int, err *holdqueue.SendError) (keep, more bool) {
+	switch {
+	case gone(err) && t.session.mails > 0 && !t.began:
+		// A kept connection that the host gave up meanwhile says nothing about this mail: it goes over another one.
+		return false, true
+	case !err.Temporary:
+		t.fail(of, err)
+		return !gone(err) && !t.began, true
+	}
+	t.note(err)
+	if !gone(err) {
+		t.refused++
+	}
+	return !gone(err) && !t.began, false
+}
+
+// checkOffers refuses what the next hop cannot carry as it is, and says whether to go on.
+func (t *transaction) checkOffers() bool {
+	s := t.session
+	if t.survey.eightBit && !s.offered("8BITMIME") {
+		t.fail(t.open, permanent(554, "5.6.3", "the mail has eight-bit text, which the next mail server does not take"))
 		return false
 	}
-	if limit, ok := s.client.MaxMessageSize(); ok && limit > 0 && t.size() > int64(limit) {
-		t.failAll(permanent(552, "5.3.4", "the mail is larger than the next mail server takes"))
+	if limit := s.maxSize(); limit > 0 && t.size() > limit {
+		t.fail(t.open, permanent(552, "5.3.4", "the mail is larger than the next mail server takes"))
 		return false
 	}
-	canUTF8 := s.offers("SMTPUTF8")
+	canUTF8 := s.offered("SMTPUTF8")
 	header := t.survey.utf8Header && t.out.Message.Meta.SMTPUTF8
 	if !canUTF8 && (header || !asciiLocal(t.out.From)) {
-		t.failAll(permanent(550, "5.6.7", "the mail has an internationalised address or header, which the next mail server does not take"))
+		t.fail(t.open, permanent(550, "5.6.7", "the mail has an internationalised address or header, which the next mail server does not take"))
 		return false
 	}
 	t.utf8 = header || !asciiLocal(t.out.From)
@@ -169,7 +79,7 @@ func (t *transaction) checkOffers(s *session) bool {
 			continue
 		}
 		if !canUTF8 {
-			t.finish(i, permanent(550, "5.6.7", "the address is internationalised, which the next mail server does not take"))
+			t.fail([]int{i}, permanent(550, "5.6.7", "the address is internationalised, which the next mail server does not take"))
 			continue
 		}
 		t.utf8 = true
@@ -179,158 +89,107 @@ func (t *transaction) checkOffers(s *session) bool {
 
 func asciiLocal(a mailaddr.Address) bool { return mailaddr.Address(a.Local()).IsASCII() }
 
-func (t *transaction) size() int64 { return int64(len(t.prefix)) + t.out.Size }
-
-func (t *transaction) mail(s *session) *holdqueue.SendError {
-	meta := &t.out.Message.Meta
-	options := &smtp.MailOptions{Size: t.size(), UTF8: t.utf8}
-	switch ret := smtp.DSNReturn(strings.ToUpper(meta.Ret)); ret {
-	case smtp.DSNReturnFull, smtp.DSNReturnHeaders:
-		options.Return = ret
-	}
-	if isPrintableASCII(meta.EnvID) && len(meta.EnvID) <= 100 {
-		options.EnvelopeID = meta.EnvID
-	}
-	from, err := wireAddress(t.out.From)
-	if err != nil {
-		return broken("MAIL", err)
-	}
-	s.wire.sevenBit = !t.survey.eightBit && !t.utf8
-	s.command()
-	if err := s.client.Mail(from, options); err != nil {
-		return answered("MAIL", err)
-	}
-	return nil
+// envelope names the sender and as many open recipients as one transaction takes. It returns who was accepted, or why
+// the transaction as a whole was not. A server that has enough recipients gets the others in the next one, at once.
+func (t *transaction) envelope() (accepted []int, failed *holdqueue.SendError) {
+	lines, of := t.commands()
+	enough := false
+	t.session.askAll(lines, func(n int, err *holdqueue.SendError) (more bool) {
+		switch {
+		case failed != nil:
+			// The answers to what was sent behind a refused MAIL.
+		case err != nil && (n == 0 || gone(err)):
+			failed = err
+		case err == nil && n > 0:
+			accepted = append(accepted, of[n-1])
+		case err != nil && tooMany(err) && len(accepted) > 0:
+			enough = true
+		case err != nil:
+			err.Temporary = err.Temporary || tooMany(err)
+			t.finish(of[n-1:n], func(r *holdqueue.Result) { r.Err, r.Reply = err, err.Text })
+		}
+		return failed == nil && !enough
+	})
+	return accepted, failed
 }
 
-// recipients names those who are open, up to the limit of a transaction, and returns who was accepted. A
-// server that has enough recipients (452) gets the others in the next transaction, at once.
-func (t *transaction) recipients(s *session) (accepted []int, keep bool) {
+// commands are MAIL and the RCPT of as many as may be named, and who those are.
+func (t *transaction) commands() (lines []string, of []int) {
+	lines = append(lines, t.mailFrom())
 	for _, i := range slices.Clone(t.open) {
-		if len(accepted) == t.relay.options.Recipients {
+		if len(of) == t.session.host.maxRecipients {
 			break
 		}
-		err := t.rcpt(s, t.out.Recipients[i])
-		switch {
-		case err == nil:
-			accepted = append(accepted, i)
-		case err.Code == 0 || err.Code == 421:
-			t.fail(t.open, err)
-			return nil, false
-		case err.Code == 452 && len(accepted) > 0 && enoughRecipients(err):
-			return accepted, true
-		default:
-			t.results[i].Reply = err.Text
-			t.finish(i, err)
+		line, err := t.rcptTo(t.out.Recipients[i])
+		if err != nil {
+			t.fail([]int{i}, permanent(553, "5.1.3", "the recipient's address is malformed"))
+			continue
 		}
+		lines, of = append(lines, line), append(of, i)
 	}
-	return accepted, true
+	return lines, of
 }
 
-// enoughRecipients tells "too many recipients" from "this mailbox is full", which has the same reply code.
-func enoughRecipients(err *holdqueue.SendError) bool {
-	return err.Enhanced == "4.5.3" || strings.Contains(strings.ToLower(err.Text), "too many")
-}
-
-func (t *transaction) rcpt(s *session, r *holdqueue.Recipient) *holdqueue.SendError {
-	address, err := wireAddress(r.Address)
-	if err != nil {
-		return permanent(553, "5.1.3", "the recipient's address is malformed")
+// tooMany tells "too many recipients" from "this mailbox is full", which has the same reply codes. 552 is what RFC 821
+// had for it (RFC 5321 section 4.5.3.1.10).
+func tooMany(err *holdqueue.SendError) bool {
+	if err.Code != 452 && err.Code != 552 && err.Code != 451 && err.Code != 450 {
+		return false
 	}
-	s.command()
-	if err := s.client.Rcpt(address, reportOptions(r)); err != nil {
-		return answered("RCPT", err)
-	}
-	return nil
-}
-
-// reportOptions passes RFC 3461's parameters on, as far as they are well formed: they come from outside.
-func reportOptions(r *holdqueue.Recipient) *smtp.RcptOptions {
-	options := &smtp.RcptOptions{}
-	for word := range strings.SplitSeq(strings.ToUpper(r.Notify), ",") {
-		switch notify := smtp.DSNNotify(strings.TrimSpace(word)); notify {
-		case smtp.DSNNotifyNever:
-			options.Notify = []smtp.DSNNotify{notify}
-		case smtp.DSNNotifySuccess, smtp.DSNNotifyFailure, smtp.DSNNotifyDelayed:
-			if !slices.Contains(options.Notify, notify) && !slices.Contains(options.Notify, smtp.DSNNotifyNever) {
-				options.Notify = append(options.Notify, notify)
-			}
-		}
-	}
-	kind, address, ok := strings.Cut(r.ORcpt, ";")
-	switch kind := smtp.DSNAddressType(strings.ToUpper(kind)); {
-	case !ok || address == "" || len(address) > 500:
-	case kind == smtp.DSNAddressTypeRFC822 && isPrintableASCII(address),
-		kind == smtp.DSNAddressTypeUTF8 && printable(address) == address:
-		options.OriginalRecipientType, options.OriginalRecipient = kind, address
-	}
-	return options
-}
-
-func isPrintableASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
+	return err.Enhanced == "4.5.3" || err.Enhanced == "5.5.3" || strings.Contains(strings.ToLower(err.Text), "too many")
 }
 
 // data sends the mail to those who were accepted.
-func (t *transaction) data(ctx context.Context, s *session, accepted []int, stop func() bool) (keep bool) {
-	d := &delivery{transaction: t, session: s}
-	if err := d.body(); err != nil {
-		t.fail(accepted, err)
-		// An answer to DATA itself leaves the connection usable; anything later does not.
-		return !d.began && err.Code != 0 && err.Code != 421
+func (t *transaction) data(ctx context.Context, accepted []int) (keep, more bool) {
+	if err := t.body(); err != nil {
+		return t.refusedWhole(accepted, err)
 	}
 	failpoint.At("send.body_written", t.out.Message.ID)
 	if err := t.out.BeforeDot(ctx, t.those(accepted)); err != nil {
 		// Somebody else owns the mail now. The connection is dropped with the mail unfinished, which every
 		// server must forget (RFC 5321 section 3.3).
-		t.fail(accepted, broken("before the final dot", err))
-		return false
+		t.fail(t.open, broken("before the final dot", err))
+		return false, false
 	}
 	failpoint.At("send.dot_noted", t.out.Message.ID)
 	// From here the mail may be delivered whatever happens to us, so the answer is worth waiting for even
 	// when the service is being stopped.
-	if !stop() {
-		t.fail(accepted, broken("before the final dot", ctx.Err()))
-		return false
+	if !t.stop() {
+		t.fail(t.open, broken("before the final dot", ctx.Err()))
+		return false, false
 	}
 	late, release := after(ctx, 20*time.Second)
 	defer release()
-	defer s.wire.abortWith(late)()
-	reply, err := d.dot()
+	defer t.session.wire.abortWith(late)()
+	reply, err := t.dot()
 	failpoint.At("send.answered", t.out.Message.ID)
-	for _, i := range slices.Clone(accepted) {
-		t.results[i].Reply = reply
-		t.results[i].DSNPassed = err == nil && s.offers("DSN")
-		t.finish(i, err)
+	if err != nil && err.Temporary && !err.Uncertain {
+		t.began = false // the mail is over, and the server listens to commands again
+		return t.refusedWhole(accepted, err)
 	}
-	t.tell(accepted)
-	return err == nil || !err.Uncertain && err.Code != 421
-}
-
-// tell has the outcome of a transaction written down before the next one begins.
-func (t *transaction) tell(of []int) {
-	if len(t.open) == 0 || t.out.Answered == nil {
-		return // Send is about to return it
+	passed := err == nil && t.session.offered("DSN")
+	others := t.finish(accepted, func(r *holdqueue.Result) { r.Reply, r.DSNPassed, r.Err = reply, passed, err })
+	if others && t.out.Answered != nil {
+		t.out.Answered(t.those(accepted), t.resultsOf(accepted))
 	}
-	results := make([]holdqueue.Result, len(of))
-	for n, i := range of {
-		results[n] = t.results[i]
-	}
-	t.out.Answered(t.those(of), results)
+	return err == nil || !err.Uncertain && !gone(err), true
 }
 
 // those are the recipients of indexes.
-func (t *transaction) those(indexes []int) []*holdqueue.Recipient {
+func (c *consignment) those(indexes []int) []*holdqueue.Recipient {
 	to := make([]*holdqueue.Recipient, len(indexes))
 	for n, i := range indexes {
-		to[n] = t.out.Recipients[i]
+		to[n] = c.out.Recipients[i]
 	}
 	return to
+}
+
+func (c *consignment) resultsOf(indexes []int) []holdqueue.Result {
+	results := make([]holdqueue.Result, len(indexes))
+	for n, i := range indexes {
+		results[n] = c.results[i]
+	}
+	return results
 }
 
 // after is a context that ends some time after ctx does, or with release.
@@ -340,39 +199,31 @@ func after(ctx context.Context, grace time.Duration) (late context.Context, rele
 	return late, func() { stop(); cancel() }
 }
 
-// delivery is the part of a transaction from DATA to the answer after the dot.
-type delivery struct {
-	*transaction
-	session *session
-	dots    io.WriteCloser
-	began   bool // the server said 354
-}
-
 // body sends all of the mail but the final dot, down to the network.
-func (d *delivery) body() *holdqueue.SendError {
-	s := d.session
-	s.command()
-	if err := s.writer.PrintfLine("DATA"); err != nil {
+func (t *transaction) body() *holdqueue.SendError {
+	s := t.session
+	s.clock()
+	if err := s.text.PrintfLine("DATA"); err != nil {
 		return broken("DATA", err)
 	}
-	if _, _, err := s.reader.ReadResponse(354); err != nil {
-		return notYetSent(answered("DATA", asSMTPError(err)))
+	if _, _, err := s.text.ReadResponse(354); err != nil {
+		return notYetSent(answered("DATA", err))
 	}
-	d.began = true
-	s.wire.begin(d.relay.options.Timeouts.Data, 0)
-	d.dots = s.writer.DotWriter()
-	if _, err := d.dots.Write(d.prefix); err != nil {
-		return d.interrupted(err)
+	t.began = true
+	s.wire.begin(t.relay.o.Timeouts.Data, 0)
+	t.dots = s.text.DotWriter()
+	if _, err := t.dots.Write(t.prefix); err != nil {
+		return t.interrupted(err)
 	}
-	source := &readError{r: d.transaction.body()}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{d.dots}, source, make([]byte, 64<<10)); err != nil {
+	source := &readError{r: t.leg.body()}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{t.dots}, source, make([]byte, 64<<10)); err != nil {
 		if source.err != nil {
 			return broken("read the mail", source.err)
 		}
-		return d.interrupted(err)
+		return t.interrupted(err)
 	}
-	if err := s.writer.W.Flush(); err != nil {
-		return d.interrupted(err)
+	if err := s.text.W.Flush(); err != nil {
+		return t.interrupted(err)
 	}
 	return nil
 }
@@ -392,10 +243,10 @@ func (e *readError) Read(p []byte) (int, error) {
 }
 
 // interrupted asks a server that stopped listening whether it said why ("552 too big", and closed).
-func (d *delivery) interrupted(err error) *holdqueue.SendError {
-	d.session.wire.begin(2*time.Second, 2*time.Second)
-	if _, _, answer := d.session.reader.ReadResponse(250); answer != nil {
-		if said := answered("DATA", asSMTPError(answer)); said.Code >= 400 {
+func (t *transaction) interrupted(err error) *holdqueue.SendError {
+	t.session.wire.begin(2*time.Second, 2*time.Second)
+	if _, _, answer := t.session.text.ReadResponse(250); answer != nil {
+		if said := answered("DATA", answer); said.Code >= 400 {
 			return said
 		}
 	}
@@ -403,20 +254,20 @@ func (d *delivery) interrupted(err error) *holdqueue.SendError {
 }
 
 // dot ends the mail and reads what became of it.
-func (d *delivery) dot() (reply string, _ *holdqueue.SendError) {
-	s := d.session
-	s.wire.begin(d.relay.options.Timeouts.Data, d.relay.options.Timeouts.Dot)
-	err := d.dots.Close()
-	failpoint.At("send.dot_written", d.out.Message.ID)
+func (t *transaction) dot() (reply string, _ *holdqueue.SendError) {
+	s := t.session
+	s.wire.begin(t.relay.o.Timeouts.Data, t.relay.o.Timeouts.Dot)
+	err := t.dots.Close()
 	if err == nil {
-		s.wire.begin(d.relay.options.Timeouts.Dot, d.relay.options.Timeouts.Dot)
+		failpoint.At("send.dot_written", t.out.Message.ID)
+		s.wire.begin(t.relay.o.Timeouts.Dot, t.relay.o.Timeouts.Dot)
 		var code int
 		var text string
-		if code, text, err = s.reader.ReadResponse(25); err == nil {
+		if code, text, err = s.text.ReadResponse(25); err == nil {
 			return printable(strconv.Itoa(code) + " " + text), nil
 		}
 	}
-	said := answered("the answer to the mail", asSMTPError(err))
+	said := answered("the answer to the mail", err)
 	if said.Code < 400 || said.Code > 599 {
 		// No answer, or none that says yes or no: nobody knows (RFC 1047).
 		return "", &holdqueue.SendError{

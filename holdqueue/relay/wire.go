@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -16,13 +15,9 @@ const maxAnswer = 64 << 10
 var errEndlessAnswer = errors.New("answer without end")
 
 // wire is a connection that cannot hang: every read and write has a deadline of its own, and the phase
-// they belong to has one too. The SMTP client's own deadlines, which do not cover the body, are ignored.
+// they belong to has one too.
 type wire struct {
 	net.Conn
-	preface []byte // read before anything from the network
-	// sevenBit takes BODY=8BITMIME out of MAIL. The client adds it whenever it is offered, and a later hop
-	// that believes it may re-encode, or return, a mail that has no such bytes.
-	sevenBit bool
 
 	mu     sync.Mutex
 	step   time.Duration // limit of one read or write
@@ -67,11 +62,6 @@ func (w *wire) arm(set func(time.Time) error) error {
 }
 
 func (w *wire) Read(p []byte) (int, error) {
-	if len(w.preface) > 0 {
-		n := copy(p, w.preface)
-		w.preface = w.preface[n:]
-		return n, nil
-	}
 	if err := w.arm(w.Conn.SetReadDeadline); err != nil {
 		return 0, err
 	}
@@ -87,17 +77,5 @@ func (w *wire) Write(p []byte) (int, error) {
 	if err := w.arm(w.Conn.SetWriteDeadline); err != nil {
 		return 0, err
 	}
-	if w.sevenBit && bytes.HasPrefix(p, []byte("MAIL FROM:<")) {
-		// No address contains '>' (see wireAddress), so this is the parameter.
-		short := bytes.Replace(p, []byte("> BODY=8BITMIME"), []byte(">"), 1)
-		if _, err := w.Conn.Write(short); err != nil {
-			return 0, err
-		}
-		return len(p), nil
-	}
 	return w.Conn.Write(p)
 }
-
-func (w *wire) SetDeadline(time.Time) error      { return nil }
-func (w *wire) SetReadDeadline(time.Time) error  { return nil }
-func (w *wire) SetWriteDeadline(time.Time) error { return nil }

@@ -87,7 +87,7 @@ func (f *File) fields(n *yaml.Node, path string, v reflect.Value) {
 			f.add(key.Line, "unknown key %q%s%s", key.Value, in(path), meant(key.Value, known))
 			return
 		}
-		f.value(value, join(path, key.Value), v.Field(index))
+		f.value(value, join(path, key.Value), v.FieldByIndex(index))
 	})
 }
 

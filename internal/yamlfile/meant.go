@@ -8,20 +8,27 @@ import (
 	"strings"
 )
 
-// tags maps the keys of a struct to its fields.
-func tags(t reflect.Type) map[string]int {
-	known := map[string]int{}
+// tags maps the keys of a struct to its fields. The keys of an embedded struct with the tag ",inline" are its own.
+func tags(t reflect.Type) map[string][]int {
+	known := map[string][]int{}
 	for i := range t.NumField() {
-		key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		field := t.Field(i)
+		key, rest, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if key == "" && rest == "inline" {
+			for inner, index := range tags(field.Type) {
+				known[inner] = append([]int{i}, index...)
+			}
+			continue
+		}
 		if key != "" && key != "-" {
-			known[key] = i
+			known[key] = []int{i}
 		}
 	}
 	return known
 }
 
 // meant names the key that was probably meant, or all of them when there are few.
-func meant(key string, known map[string]int) string {
+func meant(key string, known map[string][]int) string {
 	best, distance := "", 3
 	for _, candidate := range slices.Sorted(maps.Keys(known)) {
 		if d := edits(key, candidate); d < distance {

@@ -170,3 +170,14 @@ func FuzzReadNeverPanics(f *testing.F) {
 		}
 	})
 }
+
+func TestKeysOfAnEmbeddedStructAreItsOwn(t *testing.T) {
+	var s struct {
+		inner `yaml:",inline"`
+		Name  string `yaml:"name"`
+	}
+	f := yamlfile.Read([]byte("name: n\nhost: h\nprot: 25\n"), &s)
+	if got := problems(f); s.Host != "h" || s.Name != "n" || got != `3: unknown key "prot"; did you mean "port"?` {
+		t.Errorf("%+v, %q", s, got)
+	}
+}
