@@ -101,7 +101,7 @@ func (h *house) openQueue(ctx context.Context) (err error) {
 	h.queue, err = holdqueue.New(ctx, holdqueue.Options{
 		DB: h.db, Keys: h.keys, Blobs: h.blobs, Spool: h.spool(), Hostname: h.config.Submission.Hostname,
 		Postmaster: h.noticeSender(), Zone: zone, Log: h.log.With("part", "queue"),
-		Retain: holdqueue.Retention{Sent: time.Duration(r.Sent), Returned: time.Duration(r.Returned), Facts: time.Duration(r.Facts)},
+		Retain:  holdqueue.Retention{Sent: time.Duration(r.Sent), Returned: time.Duration(r.Returned), Facts: time.Duration(r.Facts)},
 		Workers: holdqueue.Workers{Send: h.config.Relay.workers()},
 	})
 	return err
