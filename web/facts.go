@@ -54,6 +54,7 @@ type matchView struct {
 	Place   string
 	Excerpt string
 	Unread  string // key of why nobody could look into it
+	Detail  string // key of what is unusual about its form
 }
 
 // shownMatches is how many places of one finding a page names.
@@ -70,6 +71,9 @@ func findingsOf(rep dlp.Report) (found []findingView, unread []dlp.Uninspectable
 			if u := unreadAt(rep, f.Detector, m); u != "" {
 				match.Excerpt, match.Unread = "", u
 				named[dlp.Uninspectable{Path: m.Path, Reason: dlp.Reason(u)}] = true
+			}
+			if dlp.AboutForm(f.Detector) && slices.Contains(dlp.Details(), match.Excerpt) {
+				match.Excerpt, match.Detail = "", match.Excerpt
 			}
 			v.Matches = append(v.Matches, match)
 		}

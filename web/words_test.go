@@ -68,6 +68,8 @@ func TestEveryCodeHasWords(t *testing.T) {
 	want("note.", "", codes(approval.NoManager, approval.NoApprover)...)
 	want("link.", "", codes(linkify.Active, linkify.Inactive, linkify.Revoked, linkify.Expired)...)
 	want("unread.", "", codes(dlp.Encrypted, dlp.Corrupt, dlp.TooDeep, dlp.TooManyEntries, dlp.TooLarge, dlp.TimedOut, dlp.Unsupported, dlp.Unreadable, dlp.ScannerFailed)...)
+	want("detail.", "", dlp.Details()...)
+	want("skipped.", "", dlp.Skips()...)
 	want("where.", "", codes(dlp.InHeader, dlp.InBody, dlp.InAttachment)...)
 	want("verdict.", "", codes(policy.Send, policy.Delay, policy.Hold, policy.Refuse)...)
 	want("role.", "", codes(signin.Admin, signin.Approver, signin.Auditor)...)

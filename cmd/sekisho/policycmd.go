@@ -117,6 +117,10 @@ func (c *PolicyShowCmd) Run(_ context.Context, out *Streams) error {
 	if len(source) > 0 && source[len(source)-1] != '\n' {
 		b.WriteByte('\n')
 	}
+	english, err := speechOf("en")
+	if err != nil {
+		return err
+	}
 	first := true
 	for _, r := range p.Rules {
 		if !r.Safeguard {
@@ -126,7 +130,7 @@ func (c *PolicyShowCmd) Run(_ context.Context, out *Streams) error {
 			b.WriteString("\n# In force beside these, because no rule above speaks of what they guard\n# (see `sekisho policy show` without a file for the rules themselves):\n")
 			first = false
 		}
-		fmt.Fprintf(&b, "#   %s: hold, asks %s\n", r.Name, stages(r.Then.Hold.Stages))
+		fmt.Fprintf(&b, "#   %s: hold, asks %s\n", r.Name, english.stages(r.Then.Hold.Stages))
 	}
 	_, err = out.Out.Write(b.Bytes())
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,10 +22,11 @@ import (
 // ScanCmd inspects without sending.
 type ScanCmd struct {
 	InspectFlags
-	JSON  bool     `name:"json" help:"Print one JSON object per file and line."`
-	From  string   `placeholder:"ADDRESS" help:"The sender; default: the From field. Without a configuration the sender's domain is the company's."`
-	To    []string `placeholder:"ADDRESS" help:"An envelope recipient; repeat it for more. Default: To, Cc and Bcc of the mail."`
-	Files []string `arg:"" name:"file" help:"Mails (.eml) and documents of any kind; - reads one mail from standard input."`
+	Language string   `enum:"ja,en," default:"" placeholder:"ja|en" help:"Language of names and reasons; default: the configuration's, else ja."`
+	JSON     bool     `name:"json" help:"Print one JSON object per file and line."`
+	From     string   `placeholder:"ADDRESS" help:"The sender; default: the From field. Without a configuration the sender's domain is the company's."`
+	To       []string `placeholder:"ADDRESS" help:"An envelope recipient; repeat it for more. Default: To, Cc and Bcc of the mail."`
+	Files    []string `arg:"" name:"file" help:"Mails (.eml) and documents of any kind; - reads one mail from standard input."`
 }
 
 // Help is shown below the flags.
@@ -61,6 +63,7 @@ func (s *ScanCmd) Run(ctx context.Context, out *Streams) error {
 			continue
 		}
 		scan := b.scan(ctx, name, raw, envelope)
+		scan.language = cmp.Or(s.Language, scan.language)
 		if s.JSON {
 			err = scan.writeJSON(out.Out)
 		} else {
@@ -189,6 +192,7 @@ type scanJSON struct {
 	File          string              `json:"file"`
 	Findings      []dlp.Finding       `json:"findings"`
 	Uninspectable []dlp.Uninspectable `json:"uninspectable"`
+	Carriers      []dlp.Carrier       `json:"carriers,omitempty"` // what was looked into, and what of it was left unread
 	Verdict       *verdictJSON        `json:"verdict,omitempty"`
 	Millis        int64               `json:"millis"`
 }
@@ -213,7 +217,7 @@ type recipientJSON struct {
 func (s scanned) writeJSON(w io.Writer) error {
 	o := scanJSON{
 		File: s.file, Findings: list(s.report.Findings), Uninspectable: list(s.report.Uninspectable),
-		Millis: s.took.Milliseconds(),
+		Carriers: s.report.Carriers, Millis: s.took.Milliseconds(),
 	}
 	for i := range o.Findings {
 		o.Findings[i].Matches = list(o.Findings[i].Matches)

@@ -95,7 +95,7 @@ func TestScanReadsStandardInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := command(t, string(mail), "scan", "-")
+	r := command(t, string(mail), "scan", "--language", "en", "-")
 	if r.code != 0 || !strings.Contains(r.out, "b@other.example  SEND, after 5m") {
 		t.Errorf("exit %d: %s", r.code, r.out)
 	}
@@ -165,9 +165,14 @@ func TestScanForPeopleShowsPlacesAndNoTricks(t *testing.T) {
 			{Detector: "jp.phone", Level: dlp.Medium, Count: 1, Matches: []dlp.Match{{Where: dlp.InBody, Path: "1.2", Excerpt: "TEL 03-****"}}},
 			{Detector: "secret.aws", Level: dlp.Low, Count: 1, Matches: []dlp.Match{{Where: dlp.InHeader, Path: "Subject", Excerpt: "\x1b[2Jkey"}}},
 			{Detector: "encrypted", Level: dlp.High, Count: 1},
-			{Detector: "executable", Level: dlp.High, Count: 1, Matches: []dlp.Match{{Where: dlp.InAttachment, Path: "a\u202efdp.exe"}}},
+			{Detector: "executable", Level: dlp.High, Count: 1, Matches: []dlp.Match{{Where: dlp.InAttachment, Path: "a\u202efdp.exe", Excerpt: "rtl"}}},
+			{Detector: "hidden_content", Level: dlp.High, Count: 1, Matches: []dlp.Match{{Where: dlp.InAttachment, Path: "data.zip!/名簿.xlsx#会員!C12", Excerpt: "hidden_row"}}},
+			{Detector: "ambiguous_mime", Level: dlp.High, Count: 1, Matches: []dlp.Match{{Where: dlp.InBody, Excerpt: "stray_delimiter"}}},
 		},
-		Uninspectable: []dlp.Uninspectable{{Path: "x.7z", Reason: dlp.Encrypted}},
+		Uninspectable: []dlp.Uninspectable{{Path: "x.7z", Reason: dlp.Encrypted}, {Path: "data.zip!/old.doc", Reason: dlp.Corrupt}},
+		Carriers: []dlp.Carrier{{Path: "x.7z", Type: "application/x-7z-compressed", Size: 1200}, {Path: "data.zip", Type: "application/zip", Size: 20480},
+			{Path: "data.zip!/名簿.xlsx", Type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", Size: 9100},
+			{Path: "data.zip!/old.doc", Type: "application/x-ole-storage", Size: 512}, {Path: "data.zip!/a\x1b[2J.png", Type: "image/png", Size: 90_000, Skipped: "picture"}},
 	}
 	for range 7 {
 		report.Findings[0].Matches = append(report.Findings[0].Matches, dlp.Match{Where: dlp.InAttachment, Path: "data.zip!/名簿.xlsx#Sheet2!B7", Excerpt: "個人番号 9832-****-****"})
@@ -178,10 +183,12 @@ func TestScanForPeopleShowsPlacesAndNoTricks(t *testing.T) {
 			Stages: []policy.Stage{{Approvers: []string{"sender"}, Quorum: 1}, {Approvers: []string{"group:legal", "manager"}, Quorum: 2}}},
 		{Address: "c@x.example", Action: policy.Send, Watched: []policy.Hit{{Rule: "secrets"}}},
 	}}
-	s := scanned{file: "a.eml", report: report, verdict: &verdict, language: "en"}
 	var b bytes.Buffer
-	if err := s.write(&b); err != nil {
-		t.Fatal(err)
+	for _, language := range []string{"en", "ja"} {
+		s := scanned{file: "a.eml", report: report, verdict: &verdict, language: language}
+		if err := s.write(&b); err != nil {
+			t.Fatal(err)
+		}
 	}
 	golden(t, "scan_people.txt", timeless(b.String()))
 }

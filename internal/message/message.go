@@ -10,7 +10,10 @@
 // silent omission.
 package message
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // Limits of the splitter. They are far above what any mail client makes.
 const (
@@ -61,6 +64,15 @@ type Message struct {
 	seen   map[kind]bool // kinds already listed
 	parts  int           // so far, all levels and decoded copies together
 	budget int64         // bytes of decoded copies that may still be split
+}
+
+// AmbiguousCodes are the codes of the anomalies that can be ambiguous.
+func AmbiguousCodes() []string {
+	return strings.Fields(`bad_base64 bad_content_type bad_quoted_printable bare_cr bare_cr_in_header blank_folding boundary_is_terminator boundary_on_single_part
+		boundary_reused conflicting_boundary delimiter_suffix duplicate_content_type duplicate_transfer_encoding empty_multipart fields_in_body
+		header_ends_in_dashes header_too_large malformed_header no_delimiter nul_in_header odd_boundary odd_content_type odd_transfer_encoding
+		parts_in_epilogue parts_in_preamble space_before_colon stray_delimiter too_deep too_many_parts too_much_encoded undecoded unseen_leaf
+		unsplit_multipart`)
 }
 
 // Part is one node of the tree: the message itself, a part of a multipart, or

@@ -12,9 +12,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/internal/message"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/carrier"
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/kind"
 )
 
 // Level says how sure a finding is.
@@ -140,6 +143,23 @@ type Carrier struct {
 
 // Skips are the reasons of Carrier.Skipped.
 func Skips() []string { return carrier.Skips() }
+
+// AboutForm says that a detector tells of the form of a file or mail; the
+// excerpts of its matches are codes, names or types and no text of the mail.
+func AboutForm(detector string) bool {
+	switch detector {
+	case DetectorEncrypted, DetectorExecutable, DetectorMacro, DetectorMismatched, DetectorAmbiguous, DetectorUninspectable, DetectorHidden,
+		DetectorTNEF, DetectorMalware:
+		return true
+	}
+	return false
+}
+
+// Details are the excerpts of findings about the form that are codes; pages have
+// words for them.
+func Details() []string {
+	return slices.Concat(carrier.HiddenDetails(), kind.Deceptions(), message.AmbiguousCodes())
+}
 
 // HiddenDetails are the excerpts of hidden_content findings: what was hidden, and
 // how.

@@ -34,6 +34,9 @@ func Executable(name, kind string) string {
 	return ""
 }
 
+// Deceptions are what Deceptive may answer.
+func Deceptions() []string { return []string{"rtl", "double"} }
+
 // Deceptive says whether the name is made to look like another: a second
 // extension before a dangerous one, or a right-to-left override.
 func Deceptive(name string) string {
