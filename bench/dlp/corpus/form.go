@@ -109,11 +109,11 @@ func inWidth(s, how string) string {
 }
 
 // choose takes one of the set's forms of a kind; inside a cell none that
-// breaks the line.
+// breaks the line or draws boxes.
 func (s *Set) choose(r *rand.Rand, kind, name string, cell bool) form {
 	var fit []form
 	for _, f := range s.forms[kind] {
-		if (name == "" || f.name == name) && !(cell && strings.Contains(f.pattern, "\n")) {
+		if (name == "" || f.name == name) && !(cell && strings.ContainsAny(f.pattern, "\n|│")) {
 			fit = append(fit, f)
 		}
 	}
