@@ -41,7 +41,7 @@ func checkPolicy(_ context.Context, k *checkup) {
 	}
 	o, err := dlpOptions(k.c)
 	if err == nil {
-		_, err = newScanner(p, o, "")
+		_, err = newScanner(k.c, p, o, "")
 	}
 	if err != nil {
 		k.fail("policy", "%v", err)

@@ -37,7 +37,7 @@ func NewInspector(c *Config, p *policy.Policy, book *approval.Book, program stri
 		return nil, fmt.Errorf("scanners.ocr: %w", err)
 	}
 	o.OCRCommand = reader.command(program)
-	scanner, err := newScanner(p, o, program)
+	scanner, err := newScanner(c, p, o, program)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +74,19 @@ func virusScanner(setting string) (func(context.Context, string, io.Reader) (str
 }
 
 // newScanner completes the options by what the policy defines.
-func newScanner(p *policy.Policy, o dlp.Options, program string) (*dlp.Scanner, error) {
+func newScanner(c *Config, p *policy.Policy, o dlp.Options, program string) (*dlp.Scanner, error) {
 	for _, name := range slices.Sorted(maps.Keys(p.Keywords)) {
-		o.Keywords = append(o.Keywords, dlp.KeywordList{Name: name, Words: p.Keywords[name]})
+		l := dlp.KeywordList{Name: name}
+		for _, w := range p.Keywords[name] {
+			l.Words, l.Weights = append(l.Words, w.Word), append(l.Weights, w.Weight)
+		}
+		o.Keywords = append(o.Keywords, l)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Patterns)) {
-		o.Patterns = append(o.Patterns, dlp.Pattern{Name: name, Expr: p.Patterns[name]})
+		o.Patterns = append(o.Patterns, dlp.Pattern{Name: name, Expr: p.Patterns[name].Expr, Weight: p.Patterns[name].Weight})
+	}
+	if err := registered(c, p, &o); err != nil {
+		return nil, err
 	}
 	if p.AsksFor("jp.corporate_number") {
 		o.Enabled = append(o.Enabled, "jp.corporate_number") // public data: only where a rule wants it
@@ -107,6 +114,9 @@ func readPolicy(path string) (*policy.Policy, []byte, []Mistake) {
 	var out []Mistake
 	for _, x := range problems {
 		out = append(out, Mistake{File: cmp.Or(path, "factory policy"), Line: x.Line, Text: x.Text})
+	}
+	if p != nil {
+		besidePolicy(p, path)
 	}
 	return p, source, out
 }

@@ -20,6 +20,7 @@ import (
 type PolicyCmd struct {
 	Check  PolicyCheckCmd  `cmd:"" help:"Report every mistake in a policy file, with its line."`
 	Test   PolicyTestCmd   `cmd:"" help:"Run the policy's own tests (expect)."`
+	Index  PolicyIndexCmd  `cmd:"" help:"Register customer lists and confidential documents to be found again."`
 	Show   PolicyShowCmd   `cmd:"" help:"Print the policy in force; without a file the factory policy."`
 	Replay PolicyReplayCmd `cmd:"" help:"Replay a draft policy over past mail (not available yet)."`
 }

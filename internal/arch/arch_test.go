@@ -45,10 +45,11 @@ func ours() []rule {
 
 		{"submission", "holdqueue internal/db internal/failpoint internal/mailaddr internal/message internal/metric internal/seal internal/yamlfile",
 			"takes mail in; what a mail says is none of its business, so neither detection nor policy; its one table holds what nodes count together"},
-		{"submission/dlp", "submission/dlp/internal/carrier submission/dlp/internal/detect submission/dlp/internal/kind submission/dlp/internal/ocr " +
-			"submission/dlp/internal/pdf internal/message", "parts in, findings out: the same bytes give the same findings on any machine"},
+		{"submission/dlp", "submission/dlp/internal/carrier submission/dlp/internal/detect submission/dlp/internal/fold submission/dlp/internal/index " +
+			"submission/dlp/internal/kind submission/dlp/internal/ocr submission/dlp/internal/pdf internal/message", "parts in, findings out: the same bytes give the same findings on any machine"},
 		{"submission/dlp/internal/carrier", "submission/dlp/internal/detect submission/dlp/internal/kind internal/message", "as dlp"},
-		{"submission/dlp/internal/detect", "submission/dlp/internal/fold", "text in, findings out; it does not know where text comes from"},
+		{"submission/dlp/internal/index", "submission/dlp/internal/fold", "digests of what is registered; it is given bytes and keys, and opens no file"},
+		{"submission/dlp/internal/detect", "submission/dlp/internal/fold submission/dlp/internal/index", "text in, findings out; it does not know where text comes from"},
 		{"submission/dlp/internal/fold", "", "text alone"},
 		{"submission/dlp/internal/kind", "", "octets alone"},
 		{"submission/dlp/internal/pdf", "submission/dlp/internal/carrier", "reads one document in a child process that may die"},
@@ -124,7 +125,7 @@ func libraries() []library {
 		{"golang.org/x/text/encoding", "internal/message approval bench/dlp/carrier",
 			"mails are decoded in one place; approval reads the Shift_JIS that Excel writes into a people file; the benchmark writes what mails are written in"},
 		{"golang.org/x/text/unicode/norm", "*", "pure"},
-		{"golang.org/x/net/idna", "internal/mailaddr submission/policy", "domains have one form"},
+		{"golang.org/x/net/idna", "internal/mailaddr submission/policy submission/dlp/internal/detect", "domains have one form"},
 		{"golang.org/x/net/html", "linkify submission/dlp/internal/carrier", "where HTML is read or spliced"},
 
 		{"github.com/emersion/go-smtp", "submission holdqueue/relay cmd/sekisho/internal/demo tools/bench/bare", "SMTP is spoken at the two doors (and by the demo's world outside; the least of a server is measured beside ours)"},
@@ -139,6 +140,7 @@ func libraries() []library {
 		{"golang.org/x/crypto/bcrypt", "submission web/dextest", "passwords that came from elsewhere; the provider of the tests"},
 		{"github.com/hashicorp/golang-lru/v2", "submission holdqueue/relay", "bounded memory of clients, and of DNS"},
 
+		{"github.com/dchest/siphash", "submission/dlp/internal/index", "digests of registered values are made in one place"},
 		{"github.com/wasilibs/go-re2", "submission/dlp/internal/detect", "patterns of strangers run in linear time"},
 		{"github.com/klippa-app/go-pdfium", "submission/dlp/internal/pdf", "PDF is read in the child process alone"},
 		{"github.com/tetratelabs/wazero", "submission/dlp/internal/pdf", "as go-pdfium"},

@@ -18,6 +18,7 @@ type collector struct {
 	failed    []Uninspectable
 	seen      []Carrier
 	failures  map[Uninspectable]bool
+	copied    map[string]*copied // by set and document
 }
 
 // tally holds the values of one detector. Values are kept as digests: a report
@@ -29,14 +30,15 @@ type tally struct {
 }
 
 type value struct {
-	level Level
-	match Match
-	shown bool // match is kept
-	rank  int
+	level  Level
+	weight int
+	match  Match
+	shown  bool // match is kept
+	rank   int
 }
 
 func newCollector(s *Scanner) *collector {
-	return &collector{s: s, detectors: map[string]*tally{}, failures: map[Uninspectable]bool{}}
+	return &collector{s: s, detectors: map[string]*tally{}, failures: map[Uninspectable]bool{}, copied: map[string]*copied{}}
 }
 
 // Text searches one text.
@@ -45,6 +47,7 @@ func (c *collector) Text(t carrier.Text) {
 	for _, h := range page.Hits {
 		c.hit(t, page, h)
 	}
+	c.copies(t, page.Copies)
 }
 
 func (c *collector) hit(t carrier.Text, page *detect.Page, h detect.Hit) {
@@ -57,6 +60,7 @@ func (c *collector) hit(t carrier.Text, page *detect.Page, h detect.Hit) {
 		return
 	}
 	v.level = Level(h.Level)
+	v.weight = max(v.weight, h.Weight)
 	if !v.shown && !c.room(h.Detector, v.level) {
 		return
 	}
@@ -186,6 +190,7 @@ func (c *collector) Skipped(path, why string) {
 func (c *collector) report() *Report {
 	r := &Report{Findings: []Finding{}, Uninspectable: []Uninspectable{}, Carriers: c.seen}
 	r.Uninspectable = append(r.Uninspectable, c.failed...)
+	c.findCopies()
 	for id, t := range c.detectors {
 		for level := High; level >= Low; level-- {
 			f := Finding{Detector: id, Level: level, Count: t.over[level], Matches: []Match{}}
@@ -193,7 +198,7 @@ func (c *collector) report() *Report {
 				if v.level != level {
 					continue
 				}
-				f.Count++
+				f.Count += max(1, v.weight)
 				if v.shown && len(f.Matches) < c.s.options.Limits.Matches {
 					f.Matches = append(f.Matches, v.match)
 				}

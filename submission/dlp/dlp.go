@@ -89,7 +89,7 @@ type Report struct {
 type Finding struct {
 	Detector string  `json:"detector"`
 	Level    Level   `json:"level"`
-	Count    int     `json:"count"` // distinct values
+	Count    int     `json:"count"` // distinct values, each by its weight
 	Matches  []Match `json:"matches"`
 }
 
@@ -189,8 +189,16 @@ const LabelPrefix = "label."
 type Options struct {
 	Keywords []KeywordList
 	Patterns []Pattern
-	Own      Own
-	Limits   Limits
+	// Data and Documents are what the company registered, see IndexRows and
+	// IndexDocuments.
+	Data      []DataList
+	Documents []DocumentSet
+	// URLs are hosts (bad.example), everything below a domain (.bad.example) and
+	// beginnings of addresses (https://files.example/share/); links there are
+	// reported as url.listed.
+	URLs   []string
+	Own    Own
+	Limits Limits
 
 	// Disabled detectors are never reported. jp.corporate_number is public data
 	// and stays off unless Enabled names it.
@@ -217,15 +225,19 @@ type Options struct {
 // KeywordList is reported as keyword.NAME. Words match after folding (width,
 // case, invisible characters); words of Latin letters match whole words only,
 // CJK words also with spaces or line ends between their characters.
+//
+// Weights, by the index of the word, say how much a word counts; 0 means 1.
 type KeywordList struct {
-	Name  string
-	Words []string
+	Name    string
+	Words   []string
+	Weights []int
 }
 
 // Pattern is reported as pattern.NAME. Expr is an RE2 expression over folded text.
 type Pattern struct {
-	Name string
-	Expr string
+	Name   string
+	Expr   string
+	Weight int // how much a value counts; 0 means 1
 }
 
 // Own are the company's own values, which never count.

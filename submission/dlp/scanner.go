@@ -38,6 +38,7 @@ func New(o Options) (*Scanner, error) {
 	for _, p := range o.Patterns {
 		d.Patterns = append(d.Patterns, detect.Pattern(p))
 	}
+	register(o, &d)
 	d.Off = func(id string) bool {
 		return slices.Contains(o.Disabled, id) || slices.Contains(offByDefault, id) && !slices.Contains(o.Enabled, id)
 	}
@@ -91,14 +92,18 @@ func (s *Scanner) File(ctx context.Context, name string, b []byte) *Report {
 }
 
 func (s *Scanner) walk(ctx context.Context, run func(*carrier.Walk)) *Report {
+	c := newCollector(s)
+	s.walkTo(ctx, c, run)
+	return c.report()
+}
+
+// walkTo walks a mail or file within the limits.
+func (s *Scanner) walkTo(ctx context.Context, out carrier.Output, run func(*carrier.Walk)) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Limits.Time)
 	defer cancel()
 	l := s.options.Limits
-	c := newCollector(s)
-	w := carrier.New(ctx, carrier.Limits{Depth: l.Depth, Entries: l.Entries, Part: l.Part, Expanded: l.Expanded, Ratio: l.Ratio,
-		PartTime: l.PartTime, Text: textPiece, ReadingsPerPart: 6, Pictures: l.Pictures}, c, s.readers)
-	run(w)
-	return c.report()
+	run(carrier.New(ctx, carrier.Limits{Depth: l.Depth, Entries: l.Entries, Part: l.Part, Expanded: l.Expanded, Ratio: l.Ratio,
+		PartTime: l.PartTime, Text: textPiece, ReadingsPerPart: 6, Pictures: l.Pictures}, out, s.readers))
 }
 
 // ContentType names the type of b by its content; name only decides between
@@ -111,5 +116,5 @@ func Builtin() []string {
 	return strings.Fields(`jp.my_number jp.corporate_number jp.drivers_license jp.passport jp.residence_card jp.health_insurance
 		jp.pension_number jp.employment_insurance jp.resident_code jp.bank_account jp.phone jp.postal_address jp.person_name
 		payment_card iban email_address date_of_birth us.ssn uk.nino encrypted executable macro mismatched_type ambiguous_mime
-		uninspectable hidden_content tnef malware`)
+		uninspectable hidden_content tnef malware url.listed`)
 }

@@ -60,6 +60,7 @@ var kinds = map[string]kind{
 	"tnef": {ja: "winmail.dat", en: "winmail.dat",
 		sentenceJA: "Outlook 独自形式（winmail.dat）が %d 件あります",
 		sentenceEN: "%d winmail.dat part(s)"},
+	"url.listed": {ja: "リストにあるリンク先", en: "listed link", public: true},
 	"malware": {ja: "ウイルス", en: "malware",
 		sentenceJA: "ウイルスとみられるファイルが %d 件あります",
 		sentenceEN: "%d file(s) that look like malware"},
@@ -67,10 +68,12 @@ var kinds = map[string]kind{
 
 // families are the detectors named by the company or by gitleaks.
 var families = map[string]kind{
-	"secret.":  {ja: "秘密情報", en: "secret"},
-	"keyword.": {ja: "キーワード", en: "keyword"},
-	"pattern.": {ja: "パターン", en: "pattern"},
-	"label.":   {ja: "秘密度ラベル", en: "sensitivity label", public: true}, // says nothing of the content itself
+	"secret.":   {ja: "秘密情報", en: "secret"},
+	"keyword.":  {ja: "キーワード", en: "keyword"},
+	"pattern.":  {ja: "パターン", en: "pattern"},
+	"label.":    {ja: "秘密度ラベル", en: "sensitivity label", public: true}, // says nothing of the content itself
+	"data.":     {ja: "登録データ", en: "registered data"},
+	"document.": {ja: "登録文書", en: "registered document"},
 }
 
 // knownDetector reports whether a rule may name it: a detector, or a prefix

@@ -16,10 +16,14 @@ type rawPolicy struct {
 	Comment string              `yaml:"comment"`
 	Lists   map[string][]string `yaml:"lists"`
 	// Keywords and Patterns make the detectors keyword.NAME and pattern.NAME.
-	Keywords map[string][]string `yaml:"keywords"`
-	Patterns map[string]string   `yaml:"patterns"`
-	Rules    []rawRule           `yaml:"rules"`
-	Expect   []Expectation       `yaml:"expect"`
+	Keywords map[string][]Word  `yaml:"keywords"`
+	Patterns map[string]Pattern `yaml:"patterns"`
+	// Data and Documents name index files; they make data.NAME and document.NAME.
+	Data      map[string]string `yaml:"data"`
+	Documents map[string]string `yaml:"documents"`
+	URLs      []string          `yaml:"urls"`
+	Rules     []rawRule         `yaml:"rules"`
+	Expect    []Expectation     `yaml:"expect"`
 }
 
 type rawRule struct {
@@ -68,7 +72,7 @@ type rawLink struct {
 type resolver struct {
 	file  *yamlfile.File
 	lists map[string][]string
-	named map[string]bool // keyword.NAME and pattern.NAME
+	named map[string]bool // keyword.NAME, pattern.NAME, data.NAME, document.NAME
 }
 
 func (r *resolver) problem(path, format string, args ...any) { r.file.Add(path, format, args...) }
@@ -89,7 +93,8 @@ func parse(source []byte, guards []Rule) (*Policy, []Problem) {
 	}
 	r.checkLists()
 	r.checkDetectors(&raw)
-	p := &Policy{Version: raw.Version, Comment: raw.Comment, Lists: raw.Lists, Keywords: raw.Keywords, Patterns: raw.Patterns, Expect: raw.Expect}
+	p := &Policy{Version: raw.Version, Comment: raw.Comment, Lists: raw.Lists, Keywords: raw.Keywords, Patterns: raw.Patterns,
+		Data: raw.Data, Documents: raw.Documents, URLs: raw.URLs, Expect: raw.Expect}
 	for i := range raw.Rules {
 		path := fmt.Sprintf("rules[%d]", i)
 		p.Rules = append(p.Rules, r.rule(&raw.Rules[i], path))

@@ -29,55 +29,6 @@ func (r *resolver) checkLists() {
 	}
 }
 
-var detectorName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}_-]{0,63}$`)
-
-// checkDetectors checks the company's own keyword lists and patterns.
-func (r *resolver) checkDetectors(raw *rawPolicy) {
-	check := func(path, name string) {
-		if !detectorName.MatchString(name) {
-			r.problem(path, "the name of a keyword list or pattern has letters, digits, dash and underscore (at most 64)")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(raw.Keywords)) {
-		words := raw.Keywords[name]
-		path := "keywords." + name
-		check(path, name)
-		r.named["keyword."+name] = true
-		if len(words) == 0 {
-			r.problem(path, "the keyword list %q is empty", name)
-		}
-		for i, w := range words {
-			if fold(strings.TrimSpace(w)) == "" {
-				r.problem(fmt.Sprintf("%s[%d]", path, i), "an empty word would be found everywhere")
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(raw.Patterns)) {
-		expr := raw.Patterns[name]
-		path := "patterns." + name
-		check(path, name)
-		r.named["pattern."+name] = true
-		re, err := regexp.Compile(expr)
-		switch {
-		case err != nil:
-			r.problem(path, "not an RE2 expression: %v", err)
-		case re.MatchString(""):
-			r.problem(path, "the pattern matches empty text and would be found everywhere")
-		}
-	}
-}
-
-// detector checks a name that a rule uses.
-func (r *resolver) detector(path, name string) {
-	family, own, _ := strings.Cut(name, ".")
-	switch {
-	case !knownDetector(name):
-		r.problem(path, "there is no detector %q", name)
-	case (family == "keyword" || family == "pattern") && own != "*" && !strings.HasSuffix(own, "*") && !r.named[name]:
-		r.problem(path, "there is no %s %q; write it under %ss", family, own, family)
-	}
-}
-
 // targets resolves addresses, domains and names of lists.
 func (r *resolver) targets(path string, entries []string) Targets {
 	var t Targets

@@ -13,10 +13,15 @@ type Policy struct {
 	Lists   map[string][]string
 	// Keywords are lists of words, found as keyword.NAME; Patterns are RE2
 	// expressions over folded text, found as pattern.NAME.
-	Keywords map[string][]string
-	Patterns map[string]string
-	Rules    []Rule
-	Expect   []Expectation
+	Keywords map[string][]Word
+	Patterns map[string]Pattern
+	// Data and Documents are the files of indexes, found as data.NAME and
+	// document.NAME; URLs are what url.listed finds, files of them included.
+	Data      map[string]string
+	Documents map[string]string
+	URLs      []string
+	Rules     []Rule
+	Expect    []Expectation
 }
 
 // AsksFor reports whether any rule names the detector, alone or by a wildcard.

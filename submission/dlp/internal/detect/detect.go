@@ -41,6 +41,7 @@ type Hit struct {
 	Level      Level
 	Value      string // normalised: equal for equal values
 	Start, End int
+	Weight     int // how much the value counts; 0 means 1
 
 	from, to int // in folded text
 	order    int
@@ -53,18 +54,25 @@ type Own struct{ Phones, Accounts, Addresses []string }
 // List is a named keyword list, Pattern a named expression.
 type (
 	List struct {
-		Name  string
-		Words []string
+		Name    string
+		Words   []string
+		Weights []int // of the words; nil or 0 means 1
 	}
-	Pattern struct{ Name, Expr string }
+	Pattern struct {
+		Name, Expr string
+		Weight     int
+	}
 )
 
 // Options of a Set.
 type Options struct {
-	Lists    []List
-	Patterns []Pattern
-	Own      Own
-	Off      func(detector string) bool // never looked for
+	Lists     []List
+	Patterns  []Pattern
+	Data      []Data
+	Documents []Documents
+	URLs      []string // hosts, .domains and addresses of the list
+	Own       Own
+	Off       func(detector string) bool // never looked for
 }
 
 // Set is a compiled set of detectors, safe for many goroutines.
@@ -74,13 +82,16 @@ type Set struct {
 	secrets    []secret
 	patterns   *patternSet
 	names      *nameBook
+	data       []Data
+	documents  []Documents
+	links      *linkBook
 	own        owned
 	off        func(string) bool
 }
 
 // New compiles a set. The error names everything that is wrong.
 func New(o Options) (*Set, error) {
-	s := &Set{off: o.Off, own: newOwned(o.Own), secrets: secretRules(), names: newNameBook()}
+	s := &Set{off: o.Off, own: newOwned(o.Own), secrets: secretRules(), names: newNameBook(), data: o.Data, documents: o.Documents, links: newLinkBook(o.URLs)}
 	if s.off == nil {
 		s.off = func(string) bool { return false }
 	}
@@ -107,8 +118,12 @@ func New(o Options) (*Set, error) {
 		if l.Name == "" || len(l.Words) == 0 {
 			problems = append(problems, fmt.Errorf("keyword list %q: a name and words are needed", l.Name))
 		}
-		for _, w := range l.Words {
-			b.add(w, entry{list: i + 1})
+		for k, w := range l.Words {
+			e := entry{list: i + 1}
+			if k < len(l.Weights) {
+				e.weight = int32(l.Weights[k])
+			}
+			b.add(w, e)
 		}
 	}
 	for i, r := range s.secrets {
@@ -126,8 +141,9 @@ func New(o Options) (*Set, error) {
 
 // Page is a searched text: its hits, and excerpts of them.
 type Page struct {
-	Hits []Hit // in order of Start
-	p    *page
+	Hits   []Hit  // in order of Start
+	Copies []Copy // of registered documents, in order of Start for each set
+	p      *page
 }
 
 // Find searches t.
@@ -151,7 +167,7 @@ func (s *Set) Find(t Text) *Page {
 	p.readNumbers()
 	s.run(p)
 	p.settle(s.off)
-	return &Page{Hits: p.found, p: p}
+	return &Page{Hits: p.found, Copies: p.copies(s.documents), p: p}
 }
 
 func (s *Set) run(p *page) {
@@ -169,6 +185,8 @@ func (s *Set) run(p *page) {
 	p.findSecrets(s.secrets)
 	p.findKeywords(s.lists)
 	p.findPatterns(s.patterns)
+	p.findData(s.data)
+	p.findLinks(s.links)
 }
 
 // add notes a hit at folded offsets.
@@ -196,15 +214,20 @@ func (p *page) settle(off func(string) bool) {
 	p.found = kept
 }
 
+// beside: what the company named stands beside everything.
+func beside(detector string) bool {
+	family, _, _ := strings.Cut(detector, ".")
+	return family == "keyword" || family == "pattern" || family == "data" || family == "url"
+}
+
 // overruled says whether a hit of another type with a higher level covers hit i.
-// Keywords and patterns stand beside everything.
 func overruled(hits []Hit, i int) bool {
 	h := hits[i]
-	if strings.HasPrefix(h.Detector, "keyword.") || strings.HasPrefix(h.Detector, "pattern.") {
+	if beside(h.Detector) {
 		return false
 	}
 	beats := func(o Hit) bool {
-		if o.from >= h.to || o.to <= h.from || strings.Contains(o.Detector, ".") && (strings.HasPrefix(o.Detector, "keyword.") || strings.HasPrefix(o.Detector, "pattern.")) {
+		if o.from >= h.to || o.to <= h.from || beside(o.Detector) {
 			return false
 		}
 		if o.Detector == h.Detector {

@@ -272,7 +272,7 @@ func TestKeywordListsAndPatterns(t *testing.T) {
 	})
 	text := "社 外\n秘 です。project falcon と CASE-1234、Project Falconry、（秘）"
 	got := found(s.Find(Text{Body: text}))
-	want := []string{"keyword.secret:medium:社 外\n秘", "keyword.secret:medium:project falcon", "pattern.case:medium:CASE-1234", "keyword.secret:medium:秘"}
+	want := []string{"keyword.secret:medium:社外秘", "keyword.secret:medium:project falcon", "pattern.case:medium:CASE-1234", "keyword.secret:medium:秘"}
 	slices.Sort(got)
 	slices.Sort(want)
 	got = slices.Compact(got)

@@ -12,6 +12,7 @@ type entry struct {
 	kind   kind
 	list   int // keyword list + 1
 	secret int // secret rule + 1
+	weight int32
 }
 
 // hit is a dictionary word in folded text.

@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"unicode/utf8"
 
+	"github.com/sekisho-mail/sekisho/submission/dlp/internal/fold"
 	"github.com/wasilibs/go-re2"
 	"github.com/wasilibs/go-re2/experimental"
 )
@@ -14,10 +15,14 @@ import (
 func (p *page) findKeywords(lists []string) {
 	for _, h := range p.hits {
 		if h.list > 0 {
-			p.add("keyword."+lists[h.list-1], Medium, p.s[h.start:h.end], h.start, h.end, maskNone)
+			p.add("keyword."+lists[h.list-1], Medium, keywordValue(p.s[h.start:h.end]), h.start, h.end, maskNone)
+			p.found[len(p.found)-1].Weight = int(h.weight)
 		}
 	}
 }
+
+// keywordValue makes the ways to write a word one value, so that it counts once.
+func keywordValue(s string) string { return string(fold.Fold(s).Squeeze().B) }
 
 // patternSet searches all custom patterns at once and then runs those that
 // fired. It is the only place that knows the experimental set of go-re2.
@@ -25,6 +30,7 @@ type patternSet struct {
 	set   *experimental.Set
 	each  []*re2.Regexp
 	names []string
+	weigh []int
 }
 
 // Bounds of what custom patterns may cost and report.
@@ -50,6 +56,7 @@ func compilePatterns(patterns []Pattern) (*patternSet, error) {
 			continue
 		}
 		s.each, s.names, exprs = append(s.each, re), append(s.names, p.Name), append(exprs, p.Expr)
+		s.weigh = append(s.weigh, p.Weight)
 	}
 	if len(problems) > 0 || len(exprs) == 0 {
 		return s, errors.Join(problems...)
@@ -96,6 +103,7 @@ func (p *page) findPatterns(ps *patternSet) {
 				value = value[:min(len(value)-1, maxPatternText)]
 			}
 			p.add("pattern."+ps.names[i], Medium, value, m[0], m[1], maskText)
+			p.found[len(p.found)-1].Weight = ps.weigh[i]
 		}
 	}
 }

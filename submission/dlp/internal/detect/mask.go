@@ -17,6 +17,7 @@ const (
 	maskEmail               // t***@other.example
 	maskText                // first two characters
 	maskSecret              // first four
+	maskLink                // without query and path
 )
 
 // Context shown around a value, in characters.
@@ -61,6 +62,11 @@ func (m mask) apply(s string) string {
 	case maskEmail:
 		local, domain, _ := strings.Cut(s, "@")
 		return cut(local, 1) + "***@" + domain
+	case maskLink:
+		if i := strings.IndexAny(s, "?#"); i >= 0 {
+			s = s[:i] + "?***"
+		}
+		return cut(oneLine(s), 80)
 	case maskSecret:
 		return cut(oneLine(s), 4) + "****"
 	}

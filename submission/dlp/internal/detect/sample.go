@@ -93,15 +93,15 @@ func (p *page) holds(k kind, c *cell) bool {
 // without naming it. It never goes below medium, on which rules act: such words
 // are in many mails that leak something.
 func (p *page) amid(level Level, start int) Level {
-	if level == High && p.present[kSample] && p.beside(kSample, start) {
+	if level == High && p.present[kSample] && p.besideLabel(kSample, start) {
 		return Medium
 	}
 	return level
 }
 
-// beside says whether a word of kind k ends within sixteen characters before
+// besideLabel says whether a word of kind k ends within sixteen characters before
 // start, in the same line.
-func (p *page) beside(k kind, start int) bool {
+func (p *page) besideLabel(k kind, start int) bool {
 	from := back(p.s, start, 16)
 	if nl := strings.LastIndexByte(p.s[from:start], '\n'); nl >= 0 {
 		from += nl
