@@ -3,6 +3,7 @@ package relay
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 // hop is a next hop that misbehaves as told. It speaks to real sockets; what a well-behaved server does is
 // tested against Postfix.
 type hop struct {
+	at     string   // where it listens; "" is any port of 127.0.0.1
+	name   string   // in the answer to EHLO; "" is hop.example
 	offers []string // beyond the greeting of EHLO
 	pair   *tls.Certificate
 	// say gives the answer to a command line, or to the places GREETING, STARTTLS2 (the handshake), BODY (after
@@ -35,12 +38,17 @@ type hop struct {
 	mails    []string // every mail that ended in a dot, as on the wire without the dot
 	partial  []string // every mail that did not
 	conns    int
+	clients  []string // names in the certificates of clients
+	together int      // the most command lines that had come when one was read
 }
 
 func newHop(t *testing.T, h *hop) *hop {
 	t.Helper()
 	var err error
-	if h.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if h.at == "" {
+		h.at = "127.0.0.1:0"
+	}
+	if h.listener, err = net.Listen("tcp", h.at); err != nil {
 		t.Fatal(err)
 	}
 	h.ended = make(chan struct{})
@@ -76,7 +84,12 @@ func newHop(t *testing.T, h *hop) *hop {
 	return h
 }
 
-func (h *hop) address() string { return h.listener.Addr().String() }
+func (h *hop) address() string {
+	if h.listener == nil {
+		return "nowhere.example:25" // the test names its own hosts
+	}
+	return h.listener.Addr().String()
+}
 
 // asked calls say for one connection at a time, so that it may count.
 func (h *hop) asked(place string) string {
@@ -115,7 +128,9 @@ func (h *hop) serve(conn net.Conn) {
 			return
 		}
 		line = strings.TrimRight(line, "\r\n")
+		waiting, _ := r.Peek(r.Buffered())
 		h.mu.Lock()
+		h.together = max(h.together, 1+bytes.Count(waiting, []byte("\r\n")))
 		h.lines = append(h.lines, line)
 		h.mu.Unlock()
 		verb, _, _ := strings.Cut(line, " ")
@@ -131,11 +146,16 @@ func (h *hop) serve(conn net.Conn) {
 			if h.pair == nil || strings.HasPrefix(h.asked(line), "4") {
 				continue
 			}
-			protected := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*h.pair}})
+			protected := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*h.pair}, ClientAuth: tls.RequestClientCert})
 			if protected.Handshake() != nil {
 				return
 			}
 			conn, r = protected, bufio.NewReader(protected)
+			for _, c := range protected.ConnectionState().PeerCertificates {
+				h.mu.Lock()
+				h.clients = append(h.clients, c.Subject.CommonName)
+				h.mu.Unlock()
+			}
 		case "DATA":
 			if !h.data(conn, r, line) {
 				return
@@ -152,7 +172,7 @@ func (h *hop) serve(conn net.Conn) {
 }
 
 func (h *hop) ehlo(conn net.Conn) string {
-	text := []string{"hop.example"}
+	text := []string{cmp.Or(h.name, "hop.example")}
 	for _, offer := range h.offers {
 		if _, protected := conn.(*tls.Conn); !protected || offer != "STARTTLS" {
 			text = append(text, offer)

@@ -103,6 +103,13 @@ func (s *session) begin(ctx context.Context, startTLS bool) error {
 	if err := s.hello(); err != nil {
 		return err
 	}
+	if startTLS && !s.offered("STARTTLS") {
+		s.host.count("starttls-not-supported")
+		if s.host.security.level == TLSRequired {
+			return errNoTLS
+		}
+		startTLS = false
+	}
 	if startTLS {
 		if err := s.askTLS(); err != nil {
 			return err
@@ -159,13 +166,6 @@ func (s *session) maxSize() int64 {
 
 // askTLS says STARTTLS; after it, the next bytes are the handshake.
 func (s *session) askTLS() error {
-	if !s.offered("STARTTLS") {
-		s.host.count("starttls-not-supported")
-		if s.host.security.level == TLSRequired {
-			return errNoTLS
-		}
-		return &tlsError{errors.New("not offered")}
-	}
 	s.clock()
 	if _, err := s.ask(220, "STARTTLS"); err != nil {
 		s.host.count("starttls-not-supported")

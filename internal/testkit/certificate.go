@@ -20,6 +20,7 @@ type Certificate struct {
 	CertFile, KeyFile, CAFile string
 	Roots                     *x509.CertPool
 	Pair                      tls.Certificate
+	Authority                 *x509.Certificate
 }
 
 // NewCertificate makes an authority and lets it sign a certificate for names and addresses.
@@ -58,6 +59,9 @@ func NewCertificate(t testing.TB, names ...string) Certificate {
 	write(t, c.KeyFile, encode("PRIVATE KEY", keyDER))
 	write(t, c.CAFile, encode("CERTIFICATE", rootDER))
 	c.Roots.AppendCertsFromPEM([]byte(encode("CERTIFICATE", rootDER)))
+	if c.Authority, err = x509.ParseCertificate(rootDER); err != nil {
+		t.Fatal(err)
+	}
 	if c.Pair, err = tls.LoadX509KeyPair(c.CertFile, c.KeyFile); err != nil {
 		t.Fatal(err)
 	}

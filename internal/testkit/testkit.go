@@ -5,6 +5,7 @@ package testkit
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -134,4 +135,21 @@ func listens(ctx context.Context, address string) bool {
 	}
 	conn.Close()
 	return true
+}
+
+// LoopbackIP is an address of this machine that no other test of this run uses, so that servers can listen on the ports
+// that the world uses. Below 1024 that takes root.
+func LoopbackIP(t testing.TB) string {
+	t.Helper()
+	for range 50 {
+		ip := net.IPv4(127, byte(2+rand.IntN(250)), byte(rand.IntN(250)), byte(2+rand.IntN(250))).String()
+		if listener, err := net.Listen("tcp", net.JoinHostPort(ip, "25")); err == nil {
+			listener.Close()
+			return ip
+		} else if os.Getuid() != 0 {
+			t.Fatalf("a server on port 25: %v: run the tests as root", err)
+		}
+	}
+	t.Fatal("no loopback address has port 25 free")
+	return ""
 }
