@@ -10,7 +10,7 @@ export CGO_ENABLED := 1
 FUZZTIME ?= 3s
 STATICCHECK := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sekisho-tools/staticcheck-$(shell awk '$$1 == "honnef.co/go/tools" {print $$2}' tools/staticcheck/go.mod)
 
-.PHONY: help build demo check test test-all test-fixtures bench bench-dlp fuzz lint tools clean
+.PHONY: help build demo check test test-all test-fixtures bench bench-dlp crash race fuzz lint tools clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,12 @@ bench: tools build ## benchmark tables: accepting beside Postfix, then every pac
 
 bench-dlp: ## precision and recall of detection on the Japanese benchmark (ARGS="-set train -wrong jp.phone")
 	@$(GO) run -tags '$(TAGS)' ./bench/dlp $(if $(FIXTURES),-fixtures '$(FIXTURES)') $(ARGS)
+
+crash: tools ## 200 times kill -9 and 100 power cuts under load: nothing may be lost
+	$(GO) test -tags '$(TAGS)' -timeout 90m -count 1 -v -run 'InACrash|ACutShows|DiskErrs' ./internal/story/ -args -kills 200 -cuts 100
+
+race: tools ## the packages with goroutines under the race detector
+	$(GO) test -tags '$(TAGS)' -race -timeout 30m ./holdqueue/... ./internal/db/ ./submission/ ./approval/ ./linkify/ ./web/... ./cmd/sekisho/
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@./tools/fuzz $(FUZZTIME)

@@ -63,7 +63,8 @@ func (d *Draft) Write(p []byte) (int, error) {
 func (d *Draft) Abort() { d.Discard() }
 
 // Commit makes the message durable: when it returns nil, bytes and rows are on disk. When it fails, nothing is
-// left that could ever be sent. The id is that of an earlier message when this one is a resend of it (doubt.go).
+// left that could ever be sent, unless the error is ErrInDoubt. The id is that of an earlier message when this one is
+// a resend of it (doubt.go).
 func (d *Draft) Commit(ctx context.Context, env Envelope) (ID, error) {
 	if d.ended {
 		return "", errors.New("commit: the draft has ended")
@@ -110,23 +111,21 @@ func (d *Draft) doubted(ctx context.Context, row *accepted, cause error) (ID, er
 	// Not ctx: it may be why we are here.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	there := false
-	err := d.q.o.DB.Read(ctx, func(tx *db.Tx) error {
-		var n int64
-		err := tx.QueryRow(`SELECT count(*) FROM message WHERE id = $1`, d.id).Scan(&n)
-		there = n > 0
-		return err
-	})
-	switch {
-	case err != nil:
-		d.q.o.Log.Error("nobody knows whether a mail was stored; its sender was told that it was not", "message", d.id, "error", err)
-	case there:
-		d.doubt = answer{string(row.resend), d.id}
-		d.q.wake(laneInspect)
-		return d.id, nil
+	if !errors.Is(cause, ErrInDoubt) {
+		d.forget(ctx, row)
+		return "", fmt.Errorf("commit: %w", cause)
 	}
-	d.forget(ctx, row)
-	return "", fmt.Errorf("commit: %w", cause)
+	var n int64
+	err := d.q.o.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(`SELECT count(*) FROM message WHERE id = $1`, d.id).Scan(&n)
+	})
+	if err != nil || n == 0 {
+		// A crash may bring it back, and then it needs its body. Otherwise SweepBodies finds that.
+		return "", fmt.Errorf("commit %s: %w", d.id, cause)
+	}
+	d.doubt = answer{string(row.resend), d.id}
+	d.q.wake(laneInspect)
+	return d.id, nil
 }
 
 // forget removes the body of a message that got no row.
@@ -135,6 +134,10 @@ func (d *Draft) forget(ctx context.Context, row *accepted) {
 		d.q.o.Blobs.Delete(ctx, row.blob) // what is left all the same SweepBodies finds
 	}
 }
+
+// ErrInDoubt says that nobody knows whether a mail is kept. Who handed it in must not be told either way: what was
+// answered with 250 must arrive, and what was answered with 4yz must not (RFC 5321 section 4.2.5, RFC 1047).
+var ErrInDoubt = db.ErrInDoubt
 
 // keep puts a large body into the store, durable, and seals a small one for its row.
 func (d *Draft) keep(ctx context.Context, row *accepted) error {

@@ -16,15 +16,7 @@ import (
 
 // TestCommitWhoseAnswerIsLostIsNoLostMail: PostgreSQL has committed and the connection breaks before it can say so.
 func TestCommitWhoseAnswerIsLostIsNoLostMail(t *testing.T) {
-	address, err := url.Parse(dbtest.PostgresURL(t))
-	must(t, err)
-	p := &mute{t: t, to: address.Host}
-	address.Host = p.listen()
-	h := &house{t: t}
-	h.db, err = db.Open(t.Context(), address.String())
-	must(t, err)
-	t.Cleanup(func() { h.db.Close() })
-	h.build(t.TempDir())
+	h, p := mutedHouse(t)
 	for _, body := range []string{"S: small\r\n\r\n", "S: large\r\n\r\n" + strings.Repeat("long\r\n", 100_000)} {
 		p.armed.Store(true)
 		id, err := h.trySubmit(body, "a@o.example")
@@ -46,6 +38,44 @@ func TestCommitWhoseAnswerIsLostIsNoLostMail(t *testing.T) {
 			t.Errorf("%d octets came out of %d, %v", len(got), len(body), err)
 		}
 	}
+}
+
+// TestOutcomeWhoseCommitIsLostIsRecordedOnce: the same at the end of an attempt.
+func TestOutcomeWhoseCommitIsLostIsRecordedOnce(t *testing.T) {
+	h, p := mutedHouse(t)
+	sent := make(chan struct{}, 9)
+	h.answer = func(out *Outgoing) []Result {
+		must(t, out.BeforeDot(t.Context(), out.Recipients))
+		sent <- struct{}{}
+		p.armed.Store(true)
+		return []Result{{Reply: "250 2.0.0 queued as 4XYZ"}}
+	}
+	h.run()
+	id := h.submit("S: x\r\n\r\n", "a@o.example")
+	h.becomes(id, "sent")
+	h.eventually("the work is done", func() bool {
+		var n int64
+		must(t, h.db.Read(t.Context(), func(tx *db.Tx) error {
+			return tx.QueryRow(`SELECT count(*) FROM work WHERE kind = $1 AND ref = $2`, kindSend, id).Scan(&n)
+		}))
+		return n == 0
+	})
+	if p.armed.Load() || len(sent) != 1 {
+		t.Errorf("the commit was heard (%v), or the mail sent %d times", p.armed.Load(), len(sent))
+	}
+}
+
+func mutedHouse(t *testing.T) (*house, *mute) {
+	address, err := url.Parse(dbtest.PostgresURL(t))
+	must(t, err)
+	p := &mute{t: t, to: address.Host}
+	address.Host = p.listen()
+	h := &house{t: t}
+	h.db, err = db.Open(t.Context(), address.String())
+	must(t, err)
+	t.Cleanup(func() { h.db.Close() })
+	h.build(t.TempDir())
+	return h, p
 }
 
 // mute passes bytes on to a database; armed, it keeps the answer to the next COMMIT to itself and hangs up.

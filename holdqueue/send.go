@@ -264,12 +264,18 @@ func (q *Queue) record(ctx context.Context, c *claim, id ID, bundle []*Recipient
 	}
 }
 
+// errRecorded says that the outcome is there: an earlier try was committed and the answer to that was lost.
+var errRecorded = errors.New("already recorded")
+
 func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, results []Result, hold error, header []byte) error {
 	if err := q.owns(tx, c); err != nil {
 		return err
 	}
 	var reports []report
 	m, err := q.update(tx, id, System, func(m *Message, now time.Time) error {
+		if !slices.ContainsFunc(m.among(bundle), func(r *Recipient) bool { return r.State == Sending && r.Attempt == c.attempt }) {
+			return errRecorded
+		}
 		if hold != nil {
 			return q.holdAgain(m, m.among(bundle), hold, now)
 		}
@@ -278,6 +284,9 @@ func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, resu
 		return err
 	})
 	failpoint.At("record.applied", id)
+	if errors.Is(err, errRecorded) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

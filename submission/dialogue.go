@@ -238,6 +238,7 @@ func (w *wire) answerLine(l string) {
 		r, w.instead = w.instead, nil
 	}
 	switch {
+	case w.mute:
 	case w.verb == "BDAT":
 		// The client asked for no 354.
 	case r != nil:

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/emersion/go-smtp"
+	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/message"
 )
@@ -241,6 +242,11 @@ func (s *session) answerTo(ctx context.Context, doing string, err error) *smtp.S
 		return idleTooLong()
 	case errors.Is(err, errStopping):
 		return shuttingDown()
+	case errors.Is(err, holdqueue.ErrInDoubt):
+		// No answer is the only true one. The client sends the mail again.
+		s.w.log.ErrorContext(ctx, "connection dropped: nobody knows whether a mail is kept", "error", err)
+		s.w.mute, s.w.hangup = true, true
+		return broken() // not heard
 	case errors.Is(err, errForgotten):
 		return reset() // not heard: the wire has the answer already
 	case s.w.body != nil && s.w.body.ended != nil && errors.Is(err, s.w.body.ended):

@@ -51,6 +51,7 @@ type wire struct {
 	secure bool // TLS is on
 	begun  bool // implicit TLS has been tried
 	hangup bool // nothing more is read
+	mute   bool // nothing more is said
 	linger bool // what the client still sends must not keep it from hearing our last word
 	closed bool
 

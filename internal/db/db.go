@@ -38,6 +38,10 @@ const (
 // ErrConflict is returned from a Write function whose compare-and-set lost; Write runs it again.
 var ErrConflict = errors.New("changed meanwhile by another transaction")
 
+// ErrInDoubt says that nobody knows whether a write is kept: the disk or the connection failed while it was being
+// committed. It is not there for whoever reads now; after a crash it may be.
+var ErrInDoubt = errors.New("nobody knows whether it is kept")
+
 // ErrNotFound says that no row answers to an id.
 var ErrNotFound = errors.New("not found")
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -141,6 +142,10 @@ func (d *DB) writePostgreSQL(ctx context.Context, fn func(tx *Tx) error) error {
 	failpoint.At("db.applied")
 	err = t.Commit()
 	failpoint.At("db.committed")
+	if said := (*pgconn.PgError)(nil); err != nil && !errors.As(err, &said) && !errors.Is(err, sql.ErrTxDone) {
+		// The connection broke before the answer came.
+		err = fmt.Errorf("commit: %w: %w", ErrInDoubt, err)
+	}
 	return err
 }
 

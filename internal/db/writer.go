@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
@@ -28,6 +30,9 @@ type writer struct {
 	pool  *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt // used by the leader only
+
+	// ailing says that the disk failed and has not taken a write since.
+	ailing atomic.Bool
 
 	mu   sync.Mutex
 	busy bool
@@ -171,6 +176,12 @@ func (w *writer) lead(own *job) {
 // each under a savepoint of its own.
 func (w *writer) run(batch []*job) {
 	ctx := context.Background()
+	if w.ailing.Load() {
+		if err := w.prove(ctx); err != nil {
+			failAll(batch, err)
+			return
+		}
+	}
 	if w.together(ctx, batch) {
 		return
 	}
@@ -230,9 +241,36 @@ func (w *writer) commit(ctx context.Context, batch []*job, end string) {
 	failpoint.At("db.applied")
 	if _, err := w.exec(ctx, end, nil); err != nil {
 		w.exec(ctx, `ROLLBACK`, nil) // fails when SQLite has already rolled back
-		failAll(batch, fmt.Errorf("commit: %w", err))
+		failAll(batch, w.settle(ctx, fmt.Errorf("commit: %w", err)))
 	}
 	failpoint.At("db.committed")
+}
+
+// settle makes sure that a commit which failed stays failed. When the disk gives an error while the log is being
+// synced, all of the transaction may stand in it, and a crash would bring it back. A small write takes its place in
+// the log; where that fails too, nobody knows.
+func (w *writer) settle(ctx context.Context, cause error) error {
+	var e sqlite3.Error
+	if !errors.As(cause, &e) || e.Code != sqlite3.ErrIoErr {
+		return cause
+	}
+	if err := w.prove(ctx); err != nil {
+		w.ailing.Store(true)
+		return fmt.Errorf("%w: %w", ErrInDoubt, cause)
+	}
+	return cause
+}
+
+// prove writes something to the disk. It is a figure in the head of the file that nobody reads.
+func (w *writer) prove(ctx context.Context) error {
+	for _, query := range []string{`BEGIN IMMEDIATE`, fmt.Sprintf(`PRAGMA user_version = %d`, rand.Int32()), `COMMIT`} {
+		if _, err := w.conn.ExecContext(ctx, query); err != nil {
+			w.exec(ctx, `ROLLBACK`, nil)
+			return fmt.Errorf("write to the disk: %w", err)
+		}
+	}
+	w.ailing.Store(false)
+	return nil
 }
 
 // open says whether a transaction is under way.
