@@ -104,7 +104,7 @@ func (d *Desk) decide(tx *db.Tx, decision Decision) (Outcome, error) {
 		return Outcome{}, err
 	}
 	failpoint.At("decide.answered")
-	if err := d.carryOut(tx, e, holdqueue.Person(by.who)); err != nil {
+	if err := d.carryOut(tx, r, e, holdqueue.Person(by.who)); err != nil {
 		return Outcome{}, err
 	}
 	if err := d.finish(tx, r, e, fresh); err != nil {
@@ -113,7 +113,7 @@ func (d *Desk) decide(tx *db.Tx, decision Decision) (Outcome, error) {
 	if err := logDecision(tx, r, by, e); err != nil {
 		return Outcome{}, err
 	}
-	m, err := d.Queue.GetTx(tx, r.message)
+	m, err := d.Queue.WholeTx(tx, r.message)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -124,13 +124,8 @@ func (d *Desk) decide(tx *db.Tx, decision Decision) (Outcome, error) {
 // may have released or cancelled from the command line.
 func (d *Desk) sync(tx *db.Tx, r *record) error {
 	states := map[RecipientID]*holdqueue.Recipient{}
-	var seen []MessageID
-	for _, x := range r.unanswered() {
-		if len(appendNew(seen, x.message)) == len(seen) {
-			continue
-		}
-		seen = append(seen, x.message)
-		m, err := d.Queue.GetTx(tx, x.message)
+	if len(r.unanswered()) > 0 {
+		m, err := d.Queue.WholeTx(tx, r.message)
 		if err != nil {
 			return fmt.Errorf("request %s: %w", r.id, err)
 		}
@@ -167,44 +162,37 @@ func answerOf(s holdqueue.State) Answer {
 
 // carryOut has the queue turn the recipients. All of it is one transaction
 // with the rows it follows from, so a refusal there undoes everything here.
-func (d *Desk) carryOut(tx *db.Tx, e effect, by holdqueue.Actor) error {
-	reject := func(tx *db.Tx, id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
-		return d.Queue.Reject(tx, id, ids, by)
-	}
-	approve := func(tx *db.Tx, id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
-		return d.Queue.Approve(tx, id, ids, by)
-	}
-	withdraw := func(tx *db.Tx, id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
-		return d.Queue.Withdraw(tx, id, ids, by)
-	}
+func (d *Desk) carryOut(tx *db.Tx, r *record, e effect, by holdqueue.Actor) error {
 	for _, step := range []struct {
 		about []*recipient
-		do    func(*db.Tx, holdqueue.ID, []holdqueue.ID) ([]holdqueue.Outcome, error)
-	}{{e.released, approve}, {e.returned, reject}, {e.withdrawn, withdraw}} {
-		if err := perMessage(tx, step.about, step.do); err != nil {
+		do    turn
+	}{{e.released, d.Queue.Approve}, {e.returned, d.Queue.Reject}, {e.withdrawn, d.Queue.Withdraw}} {
+		if err := turned(tx, r, step.about, step.do, by); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// perMessage calls the queue once for each message the recipients belong to.
-func perMessage(tx *db.Tx, about []*recipient, do func(*db.Tx, holdqueue.ID, []holdqueue.ID) ([]holdqueue.Outcome, error)) error {
-	var messages []MessageID
-	ids := map[MessageID][]RecipientID{}
-	for _, x := range about {
-		messages = appendNew(messages, x.message)
-		ids[x.message] = append(ids[x.message], x.id)
+// turn is one of the queue's ways out of held.
+type turn func(tx *db.Tx, id holdqueue.ID, ids []holdqueue.ID, by holdqueue.Actor) ([]holdqueue.Outcome, error)
+
+// turned has the queue turn recipients, whichever copies of the mail they belong to.
+func turned(tx *db.Tx, r *record, about []*recipient, do turn, by holdqueue.Actor) error {
+	if len(about) == 0 {
+		return nil
 	}
-	for _, m := range messages {
-		outcomes, err := do(tx, m, ids[m])
-		if err != nil {
-			return err
-		}
-		for _, o := range outcomes {
-			if o.Err != nil {
-				return o.Err
-			}
+	var ids []RecipientID
+	for _, x := range about {
+		ids = append(ids, x.id)
+	}
+	outcomes, err := do(tx, r.message, ids, by)
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		if o.Err != nil {
+			return o.Err
 		}
 	}
 	return nil
@@ -223,7 +211,7 @@ func (d *Desk) finish(tx *db.Tx, r *record, e effect, fresh []*question) error {
 
 // closeWork forgets the clocks of a closed request and sets the last one.
 func (d *Desk) closeWork(tx *db.Tx, r *record) error {
-	for _, w := range [][2]string{{kindRemind, r.stageRef()}, {kindEscalate, r.stageRef()}, {kindExpire, string(r.id)}} {
+	for _, w := range [][2]string{{kindAsk, r.stageRef()}, {kindRemind, r.stageRef()}, {kindEscalate, r.stageRef()}, {kindExpire, string(r.id)}} {
 		if err := d.Queue.Unschedule(tx, w[0], w[1]); err != nil {
 			return err
 		}

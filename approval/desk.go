@@ -23,10 +23,12 @@ const (
 
 // Kinds of work this package owns.
 const (
+	kindAsk      = "request.ask"      // ref: request, ".", stage
 	kindRemind   = "request.remind"   // ref: request, ".", stage
 	kindEscalate = "request.escalate" // ref: request, ".", stage
 	kindExpire   = "request.expire"   // ref: request
 	kindForget   = "request.forget"   // ref: request
+	kindTell     = "family.tell"      // ref: family, ".", kind of notice, ".", message
 	kindAlarm    = "alarm.tell"       // ref: cause
 )
 
@@ -105,10 +107,12 @@ func New(o Options) (*Desk, error) {
 // Handlers are the work of this package by kind.
 func (d *Desk) Handlers() map[string]holdqueue.Handler {
 	return map[string]holdqueue.Handler{
+		kindAsk:      d.askWork,
 		kindRemind:   d.remindWork,
 		kindEscalate: d.escalateWork,
 		kindExpire:   d.expireWork,
 		kindForget:   d.forgetWork,
+		kindTell:     d.tellWork,
 		kindAlarm:    d.alarmWork,
 	}
 }

@@ -18,7 +18,7 @@ func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recip
 	if err := d.note(tx, m, ended); err != nil {
 		return err
 	}
-	if err := d.closeEnded(tx, m.ID, ended, by); err != nil {
+	if err := d.closeEnded(tx, m.Family, ended, by); err != nil {
 		return err
 	}
 	told := map[kind][]*holdqueue.Recipient{}
@@ -33,6 +33,12 @@ func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recip
 		}
 	}
 	for _, k := range []kind{noteCancelled, noteRefused, noteStopped} {
+		if by == holdqueue.System && splits(m) {
+			if err := d.tellLater(tx, m, k, told[k]); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := d.tellEnded(tx, m, k, told[k], by); err != nil {
 			return err
 		}
@@ -43,13 +49,13 @@ func (d *Desk) OnEnded(tx *db.Tx, m *holdqueue.Message, ended []*holdqueue.Recip
 // OnFreed is the queue's hook for held recipients that were let go: by a decision, which has answered for them
 // before, or by an administrator at the command line, and then nobody need decide any more.
 func (d *Desk) OnFreed(tx *db.Tx, m *holdqueue.Message, freed []*holdqueue.Recipient, by holdqueue.Actor) error {
-	return d.closeEnded(tx, m.ID, freed, by)
+	return d.closeEnded(tx, m.Family, freed, by)
 }
 
 // closeEnded answers recipients that nobody had answered yet. What a decision
 // or a deadline ended was answered before the queue was told.
-func (d *Desk) closeEnded(tx *db.Tx, id MessageID, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
-	open, err := d.openOf(tx, id)
+func (d *Desk) closeEnded(tx *db.Tx, family string, ended []*holdqueue.Recipient, by holdqueue.Actor) error {
+	open, err := d.openOf(tx, family)
 	if err != nil {
 		return err
 	}
@@ -119,28 +125,38 @@ func (d *Desk) OnWaiting(tx *db.Tx, m *holdqueue.Message, waiting []*holdqueue.R
 	if err := d.note(tx, m, waiting); err != nil {
 		return err
 	}
-	var outside []*holdqueue.Recipient
-	var release time.Time
-	domains := map[string]bool{}
-	attached, hide := false, false
+	w := d.waitingOf(m, waiting)
+	if splits(m) {
+		return d.tellLater(tx, m, noteWaiting, w.outside)
+	}
+	return d.tellWaiting(tx, m, w)
+}
+
+// waitingMail is what counts when a mail waits for its time only.
+type waitingMail struct {
+	outside        []*holdqueue.Recipient
+	domains        map[string]bool
+	release        time.Time
+	attached, hide bool
+}
+
+func (d *Desk) waitingOf(m *holdqueue.Message, waiting []*holdqueue.Recipient) waitingMail {
+	w := waitingMail{domains: map[string]bool{}}
 	for _, r := range waiting {
 		if !d.outside(r.Address) || r.Delay <= 0 {
 			continue
 		}
-		outside = append(outside, r)
-		domains[r.Address.Domain()] = true
-		if release.IsZero() || r.ReleaseAt.Before(release) {
-			release = r.ReleaseAt
+		w.outside = append(w.outside, r)
+		w.domains[r.Address.Domain()] = true
+		if w.release.IsZero() || r.ReleaseAt.Before(w.release) {
+			w.release = r.ReleaseAt
 		}
 		if v, err := d.Verdict(m, r); err == nil {
-			attached = attached || v.Attachments > 0
-			hide = hide || v.HideSubject
+			w.attached = w.attached || v.Attachments > 0
+			w.hide = w.hide || v.HideSubject
 		}
 	}
-	if len(outside) == 0 || !attached && len(domains) <= waitingDomains {
-		return nil
-	}
-	return d.tellWaiting(tx, m, outside, release, hide)
+	return w
 }
 
 // OnNoticeFailed is the queue's hook for our own mail that could not be

@@ -56,7 +56,7 @@ type plan struct {
 func readPlan(_ *holdqueue.Message, r *holdqueue.Recipient) (Verdict, error) {
 	var p plan
 	err := json.Unmarshal(r.Verdict, &p)
-	return Verdict{Stages: p.Stages, Expire: p.Expire, Reasons: p.Reasons, Rules: []string{"my-number"},
+	return Verdict{Likeness: string(r.Verdict), Stages: p.Stages, Expire: p.Expire, Reasons: p.Reasons, Rules: []string{"my-number"},
 		HideSubject: p.HideSubject, Attachments: p.Attachments, Noted: p.Noted, Places: p.Places}, err
 }
 
@@ -99,7 +99,7 @@ func newHouse(t testing.TB, engine db.Engine) *house {
 	})
 	must(t, err)
 	q.Inspect, q.Sender, q.Retry = h.inspect, h, func(_, _ time.Time, _ int) time.Time { return time.Time{} }
-	q.Hooks = holdqueue.Hooks{Held: h.OnHeld, Waiting: h.OnWaiting, Ended: h.OnEnded, NoticeFailed: h.OnNoticeFailed}
+	q.Hooks = holdqueue.Hooks{Held: h.OnHeld, Freed: h.OnFreed, Waiting: h.OnWaiting, Ended: h.OnEnded, NoticeFailed: h.OnNoticeFailed}
 	q.Handlers = h.Handlers()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -130,7 +130,7 @@ func (h *house) inspect(_ context.Context, m *holdqueue.Message, body holdqueue.
 	if err := json.Unmarshal([]byte(text), &plans); err != nil {
 		return holdqueue.Inspection{}, err
 	}
-	found := holdqueue.Inspection{Report: []byte("findings")}
+	found := holdqueue.Inspection{Report: []byte("findings"), Content: m.Meta.Subject}
 	for i := range m.Recipients {
 		p := plans[min(i, len(plans)-1)]
 		verdict, err := json.Marshal(p)
@@ -172,10 +172,19 @@ type submission struct {
 	to        []mailaddr.Address
 	bcc       []mailaddr.Address
 	plans     []plan
+	copyOf    string             // Message-ID, of one copy of a mail that a gateway splits
+	header    []mailaddr.Address // To, where it is not to
 }
 
 // submit accepts a mail and waits for its inspection.
 func (h *house) submit(s submission) *holdqueue.Message {
+	h.t.Helper()
+	id := h.accept(s)
+	h.until("inspection of the mail", func() bool { return !h.message(id).InspectedAt.IsZero() })
+	return h.message(id)
+}
+
+func (h *house) accept(s submission) holdqueue.ID {
 	h.t.Helper()
 	ctx := context.Background()
 	d, err := h.Queue.Begin(ctx)
@@ -186,13 +195,18 @@ func (h *house) submit(s submission) *holdqueue.Message {
 	must(h.t, err)
 	env := holdqueue.Envelope{Origin: holdqueue.FromPerson, Person: s.person, MailFrom: s.person, Automatic: s.automatic,
 		Meta: holdqueue.Meta{Subject: s.subject, HeaderTo: s.to}}
+	if s.copyOf != "" {
+		env.Origin, env.Source, env.Meta.MessageID = holdqueue.FromGateway, "cloud", s.copyOf
+	}
+	if s.header != nil {
+		env.Meta.HeaderTo = s.header
+	}
 	for _, a := range append(slices.Clone(s.to), s.bcc...) {
 		env.Recipients = append(env.Recipients, holdqueue.EnvelopeRecipient{Address: a})
 	}
 	id, err := d.Commit(ctx, env)
 	must(h.t, err)
-	h.until("inspection of the mail", func() bool { return !h.message(id).InspectedAt.IsZero() })
-	return h.message(id)
+	return id
 }
 
 func (h *house) message(id MessageID) *holdqueue.Message {
@@ -257,7 +271,7 @@ func (h *house) only(m *holdqueue.Message) *Request {
 
 func (h *house) requests(m *holdqueue.Message) []*Request {
 	h.t.Helper()
-	list, err := h.OfMessage(context.Background(), m.ID, Actor{Admin: true})
+	list, err := h.OfFamily(context.Background(), m.Family, Actor{Admin: true})
 	must(h.t, err)
 	return list
 }

@@ -205,12 +205,12 @@ func (d *Desk) Request(ctx context.Context, id RequestID, reader Actor) (view *R
 	return view, err
 }
 
-// OfMessage lists the requests of one message the reader may see, the oldest
-// first.
-func (d *Desk) OfMessage(ctx context.Context, id MessageID, reader Actor) (views []*Request, err error) {
+// OfFamily lists the requests about the copies of one mail that the reader may
+// see, the oldest first.
+func (d *Desk) OfFamily(ctx context.Context, family string, reader Actor) (views []*Request, err error) {
 	err = d.db.Read(ctx, func(tx *db.Tx) error {
 		views = nil
-		ids, err := requestsOf(tx, id)
+		ids, err := requestsOf(tx, family)
 		if err != nil {
 			return err
 		}
@@ -228,8 +228,8 @@ func (d *Desk) OfMessage(ctx context.Context, id MessageID, reader Actor) (views
 	return views, err
 }
 
-func requestsOf(tx *db.Tx, id MessageID) ([]RequestID, error) {
-	rows, err := tx.Query(`SELECT id FROM request WHERE message = $1 ORDER BY id`, id)
+func requestsOf(tx *db.Tx, family string) ([]RequestID, error) {
+	rows, err := tx.Query(`SELECT id FROM request WHERE family = $1 ORDER BY id`, family)
 	if err != nil {
 		return nil, fmt.Errorf("list requests: %w", err)
 	}
@@ -311,13 +311,13 @@ func holders(book *Book, r *record) []Holder {
 	return out
 }
 
-// Holders says with whom each of the messages lies. A message nobody is asked
-// about is missing from the result.
-func (d *Desk) Holders(ctx context.Context, ids []MessageID) (map[MessageID][]Holder, error) {
-	out := map[MessageID][]Holder{}
+// Holders says with whom each of the mails lies, by family. A mail nobody is
+// asked about is missing from the result.
+func (d *Desk) Holders(ctx context.Context, families []string) (map[string][]Holder, error) {
+	out := map[string][]Holder{}
 	err := d.db.Read(ctx, func(tx *db.Tx) error {
 		clear(out)
-		for _, id := range ids {
+		for _, id := range families {
 			list, err := holdersOf(tx, d.People.Book(), id)
 			if err != nil {
 				return err
@@ -331,11 +331,11 @@ func (d *Desk) Holders(ctx context.Context, ids []MessageID) (map[MessageID][]Ho
 	return out, err
 }
 
-func holdersOf(tx *db.Tx, book *Book, id MessageID) ([]Holder, error) {
+func holdersOf(tx *db.Tx, book *Book, family string) ([]Holder, error) {
 	rows, err := tx.Query(`SELECT question.approver, question.capacity, question.asked_at FROM question
 		JOIN request ON request.id = question.request
-		WHERE request.message = $1 AND request.closed_at = 0 AND question.open = 1 AND question.approver <> $2
-		ORDER BY question.asked_at, question.approver`, id, string(approverRole))
+		WHERE request.family = $1 AND request.closed_at = 0 AND question.open = 1 AND question.approver <> $2
+		ORDER BY question.asked_at, question.approver`, family, string(approverRole))
 	if err != nil {
 		return nil, fmt.Errorf("list holders: %w", err)
 	}

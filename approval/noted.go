@@ -59,6 +59,13 @@ func (d *Desk) note(tx *db.Tx, m *holdqueue.Message, changed []*holdqueue.Recipi
 	if err := n.log(tx); err != nil {
 		return err
 	}
+	if splits(m) {
+		var about []*holdqueue.Recipient
+		for _, x := range n.by {
+			about = append(about, x.Recipient)
+		}
+		return d.tellLater(tx, m, noteNoted, about)
+	}
 	return d.tellNoted(tx, n)
 }
 
@@ -68,20 +75,26 @@ func (d *Desk) notable(m *holdqueue.Message) noting {
 	n := noting{m: m}
 	for _, state := range []holdqueue.State{holdqueue.Held, holdqueue.Delayed, holdqueue.Refused} {
 		for _, r := range m.Recipients {
-			if r.State != state {
-				continue
-			}
-			// One that cannot be read is told of where it is held.
-			if v, err := d.Verdict(m, r); err == nil && len(v.Noted) > 0 {
-				n.by = append(n.by, notedRecipient{r, v.Noted})
-				n.hide = n.hide || v.HideSubject
-				for _, p := range v.Places {
-					n.places = appendNew(n.places, p)
-				}
+			if r.State == state {
+				d.notedFor(&n, r)
 			}
 		}
 	}
 	return n
+}
+
+// notedFor adds a recipient for whom rules are noted.
+func (d *Desk) notedFor(n *noting, r *holdqueue.Recipient) {
+	// One that cannot be read is told of where it is held.
+	v, err := d.Verdict(n.m, r)
+	if err != nil || len(v.Noted) == 0 {
+		return
+	}
+	n.by = append(n.by, notedRecipient{r, v.Noted})
+	n.hide = n.hide || v.HideSubject
+	for _, p := range v.Places {
+		n.places = appendNew(n.places, p)
+	}
 }
 
 // log names the rules of the two modes that otherwise leave no trace.
@@ -182,7 +195,7 @@ func (d *Desk) fate(r *holdqueue.Recipient, later bool, language string) string 
 	switch {
 	case r.State == holdqueue.Held:
 		ja, en = "保留しています", "is held"
-	case r.State == holdqueue.Refused:
+	case r.State.Ended() && r.State != holdqueue.Sent:
 		ja, en = "送信しません", "is not sent"
 	case later:
 		at := longTime(language, r.ReleaseAt.In(d.Calendar.Zone()))

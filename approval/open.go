@@ -19,13 +19,29 @@ func (d *Desk) OnHeld(tx *db.Tx, m *holdqueue.Message, held []*holdqueue.Recipie
 	if err := d.note(tx, m, held); err != nil {
 		return err
 	}
-	var opened []*record
+	var earlier, opened []*record
+	var asked []*holdqueue.Recipient
+	if m.Origin == holdqueue.FromGateway {
+		var err error
+		if earlier, err = d.ofFamily(tx, m.Family); err != nil {
+			return err
+		}
+	}
 	for _, g := range d.groups(m, held) {
+		if err := d.settleIn(tx, m, g, earlier); err != nil {
+			return err
+		}
+		if len(g.recipients) == 0 {
+			continue
+		}
 		r, err := d.open(tx, m, g)
 		if err != nil {
 			return err
 		}
-		opened = append(opened, r)
+		opened, asked = append(opened, r), append(asked, g.recipients...)
+	}
+	if splits(m) {
+		return d.tellLater(tx, m, noteHeld, asked)
 	}
 	return d.tellHeld(tx, m, opened)
 }
@@ -34,6 +50,7 @@ func (d *Desk) OnHeld(tx *db.Tx, m *holdqueue.Message, held []*holdqueue.Recipie
 type group struct {
 	verdict    Verdict
 	recipients []*holdqueue.Recipient
+	likeness   map[RecipientID]string
 }
 
 func (d *Desk) groups(m *holdqueue.Message, held []*holdqueue.Recipient) []*group {
@@ -50,7 +67,7 @@ func (d *Desk) groups(m *holdqueue.Message, held []*holdqueue.Recipient) []*grou
 		key, _ := json.Marshal([]any{v.Stages, v.Expire}) // slices of strings and numbers only
 		g, ok := byKey[string(key)]
 		if !ok {
-			g = &group{verdict: v}
+			g = &group{verdict: v, likeness: map[RecipientID]string{}}
 			byKey[string(key)] = g
 			out = append(out, g)
 		}
@@ -81,6 +98,7 @@ func stagesFor(stages []Stage, automatic bool) []Stage {
 // are shown together.
 func (g *group) add(v Verdict, r *holdqueue.Recipient) {
 	g.recipients = append(g.recipients, r)
+	g.likeness[r.ID] = v.Likeness
 	for _, x := range v.Reasons {
 		g.verdict.Reasons = appendNew(g.verdict.Reasons, x)
 	}
@@ -105,18 +123,10 @@ func (d *Desk) open(tx *db.Tx, m *holdqueue.Message, g *group) (*record, error) 
 		expiresAt: v.Expire.end(d.Calendar, now),
 		detail: detail{
 			Subject: m.Meta.Subject, HideSubject: v.HideSubject, Automatic: m.Automatic, Reasons: v.Reasons, Places: v.Places, Rules: v.Rules,
-			Transforms: v.Transforms, Stages: v.Stages,
+			Transforms: v.Transforms, Stages: v.Stages, Expire: v.Expire,
 		},
 	}
-	var addresses []mailaddr.Address
-	var plans [][]byte
-	for _, x := range g.recipients {
-		r.recipients = append(r.recipients, &recipient{
-			id: x.ID, message: m.ID, address: x.Address, bcc: isBcc(m, x.Address), answer: Unanswered,
-		})
-		addresses = append(addresses, x.Address)
-		plans = append(plans, x.Verdict)
-	}
+	addresses, plans := r.take(m, m, g, g.recipients)
 	r.revision = revisionOf(m.SHA256, addresses, m.Report, plans)
 	fresh := d.askStage(r, now)
 	if err := d.insert(tx, r); err != nil {
@@ -125,10 +135,14 @@ func (d *Desk) open(tx *db.Tx, m *holdqueue.Message, g *group) (*record, error) 
 	if err := d.Queue.Schedule(tx, kindExpire, string(r.id), r.expiresAt); err != nil {
 		return nil, err
 	}
-	if err := d.follow(tx, r, fresh, noteQuestion); err != nil {
+	if !splits(m) {
+		return r, d.follow(tx, r, fresh, noteQuestion)
+	}
+	// Its other copies are a moment behind, and belong into the same mail.
+	if err := d.Queue.Schedule(tx, kindAsk, r.stageRef(), now.Add(settle)); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return r, d.noteAsked(tx, r, fresh)
 }
 
 // sender is whose mail it is, in look-up form, by the address the people file
@@ -169,6 +183,14 @@ func (d *Desk) before(r *record, at time.Time) time.Time {
 // follow does what belongs to a freshly asked stage: its work, its mails and
 // its entry in the log.
 func (d *Desk) follow(tx *db.Tx, r *record, fresh []*question, k kind) error {
+	if err := d.tellAsked(tx, r, fresh, k); err != nil {
+		return err
+	}
+	return d.noteAsked(tx, r, fresh)
+}
+
+// noteAsked sets the clocks of the present stage and logs who is asked.
+func (d *Desk) noteAsked(tx *db.Tx, r *record, fresh []*question) error {
 	for _, work := range []struct {
 		kind string
 		due  time.Time
@@ -179,9 +201,6 @@ func (d *Desk) follow(tx *db.Tx, r *record, fresh []*question, k kind) error {
 		if err := d.Queue.Schedule(tx, work.kind, r.stageRef(), work.due); err != nil {
 			return err
 		}
-	}
-	if err := d.tellAsked(tx, r, fresh, k); err != nil {
-		return err
 	}
 	for _, q := range fresh {
 		err := audit.Append(tx, audit.Entry{Actor: string(holdqueue.System), Action: "ask", Message: r.message, Object: string(r.id),

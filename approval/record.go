@@ -42,6 +42,9 @@ type Verdict struct {
 	HideSubject bool
 	// Attachments is the number of files of the mail.
 	Attachments int
+	// Likeness is equal for recipients of copies of one mail in which the same was found and for whom the same is
+	// planned; "" is like nothing.
+	Likeness string
 	// Noted are the rules in mode audit or notify that matched, and those that
 	// name people to be told.
 	Noted []Noted
@@ -103,11 +106,14 @@ type detail struct {
 	Rules       []string `json:"rules,omitempty"`
 	Transforms  []string `json:"transforms,omitempty"`
 	Stages      []Stage  `json:"stages"`
+	Expire      Period   `json:"expire,omitzero"`
 	Quorum      int      `json:"quorum"` // of the present stage
 	Notes       []Note   `json:"notes,omitempty"`
 }
 
 type recipient struct {
+	stored     Answer // as the database has it; "" when it is not there yet
+	likeness   string // see Verdict
 	id         RecipientID
 	message    MessageID
 	address    mailaddr.Address

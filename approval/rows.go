@@ -62,7 +62,7 @@ func (d *Desk) unseal(id RequestID, sealed []byte) (kept detail, err error) {
 }
 
 func loadRecipients(tx *db.Tx, r *record) error {
-	rows, err := tx.Query(`SELECT recipient, message, address, bcc, answer, answered_by, answered_at
+	rows, err := tx.Query(`SELECT recipient, message, address, bcc, answer, answered_by, answered_at, likeness
 		FROM request_recipient WHERE request = $1 ORDER BY position`, string(r.id))
 	if err != nil {
 		return err
@@ -72,11 +72,11 @@ func loadRecipients(tx *db.Tx, r *record) error {
 		var x recipient
 		var address, answer, by string
 		var bcc, at int64
-		if err := rows.Scan(&x.id, &x.message, &address, &bcc, &answer, &by, &at); err != nil {
+		if err := rows.Scan(&x.id, &x.message, &address, &bcc, &answer, &by, &at, &x.likeness); err != nil {
 			return err
 		}
 		x.address, x.bcc, x.answer = mailaddr.Address(address), bcc == 1, Answer(answer)
-		x.answeredBy, x.answeredAt = mailaddr.Address(by), db.Time(at)
+		x.answeredBy, x.answeredAt, x.stored = mailaddr.Address(by), db.Time(at), x.answer
 		r.recipients = append(r.recipients, &x)
 	}
 	return rows.Err()
@@ -148,15 +148,34 @@ func (d *Desk) insert(tx *db.Tx, r *record) error {
 	if err != nil {
 		return fmt.Errorf("open request: %w", err)
 	}
-	for i, x := range r.recipients {
-		_, err := tx.Exec(`INSERT INTO request_recipient (request, recipient, message, position, address, bcc, answer,
-			answered_by, answered_at) VALUES ($1, $2, $3, $4, $5, $6, $7, '', 0)`,
-			string(r.id), x.id, x.message, i, string(x.address), db.Bool(x.bcc), string(x.answer))
-		if err != nil {
-			return fmt.Errorf("open request: %w", err)
-		}
+	if err := saveRecipients(tx, r); err != nil {
+		return err
 	}
 	return d.saveQuestions(tx, r)
+}
+
+// saveRecipients writes those that are new or answered since they were read.
+func saveRecipients(tx *db.Tx, r *record) error {
+	for i, x := range r.recipients {
+		var err error
+		switch x.stored {
+		case x.answer:
+			continue
+		case "":
+			_, err = tx.Exec(`INSERT INTO request_recipient (request, recipient, message, position, address, bcc, answer,
+				answered_by, answered_at, likeness) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+				string(r.id), x.id, x.message, i, string(x.address), db.Bool(x.bcc), string(x.answer), string(x.answeredBy),
+				db.Micros(x.answeredAt), x.likeness)
+		default:
+			_, err = tx.Exec(`UPDATE request_recipient SET answer = $1, answered_by = $2, answered_at = $3
+				WHERE request = $4 AND recipient = $5`, string(x.answer), string(x.answeredBy), db.Micros(x.answeredAt), string(r.id), x.id)
+		}
+		if err != nil {
+			return fmt.Errorf("save recipients of request %s: %w", r.id, err)
+		}
+		x.stored = x.answer
+	}
+	return nil
 }
 
 func (d *Desk) sealed(r *record) ([]byte, error) {
@@ -174,9 +193,9 @@ func (d *Desk) save(tx *db.Tx, r *record) error {
 	if err != nil {
 		return err
 	}
-	n, err := tx.Exec(`UPDATE request SET state = $1, stage = $2, detail = $3, remind_at = $4, escalate_at = $5,
-		closed_at = $6, closed_by = $7, version = $8 WHERE id = $9 AND version = $10`,
-		string(r.state), r.stage, sealed, db.Micros(r.remindAt), db.Micros(r.escalateAt), db.Micros(r.closedAt),
+	n, err := tx.Exec(`UPDATE request SET state = $1, revision = $2, stage = $3, detail = $4, remind_at = $5, escalate_at = $6,
+		closed_at = $7, closed_by = $8, version = $9 WHERE id = $10 AND version = $11`,
+		string(r.state), string(r.revision), r.stage, sealed, db.Micros(r.remindAt), db.Micros(r.escalateAt), db.Micros(r.closedAt),
 		string(r.closedBy), r.version+1, string(r.id), r.version)
 	if err != nil {
 		return fmt.Errorf("save request %s: %w", r.id, err)
@@ -185,13 +204,8 @@ func (d *Desk) save(tx *db.Tx, r *record) error {
 		return fmt.Errorf("save request %s: %w", r.id, db.ErrConflict)
 	}
 	r.version++
-	for _, x := range r.recipients {
-		_, err := tx.Exec(`UPDATE request_recipient SET answer = $1, answered_by = $2, answered_at = $3
-			WHERE request = $4 AND recipient = $5 AND answer <> $6`,
-			string(x.answer), string(x.answeredBy), db.Micros(x.answeredAt), string(r.id), x.id, string(x.answer))
-		if err != nil {
-			return fmt.Errorf("save request %s: %w", r.id, err)
-		}
+	if err := saveRecipients(tx, r); err != nil {
+		return err
 	}
 	if err := d.saveQuestions(tx, r); err != nil {
 		return err
@@ -236,13 +250,13 @@ func (d *Desk) saveVoices(tx *db.Tx, r *record) error {
 	return nil
 }
 
-// openOf gives the requests about a message that have unanswered recipients.
-// The queue asks at every end of a recipient, so it is one look into a small
-// index.
-func (d *Desk) openOf(tx *db.Tx, id MessageID) ([]*record, error) {
-	rows, err := tx.Query(`SELECT DISTINCT request FROM request_recipient WHERE message = $1 AND answer = 'open'`, id)
+// openOf gives the requests about copies of a mail that have unanswered
+// recipients. The queue asks at every end of a recipient, so it is one look into
+// an index.
+func (d *Desk) openOf(tx *db.Tx, family string) ([]*record, error) {
+	rows, err := tx.Query(`SELECT id FROM request WHERE family = $1 AND closed_at = 0`, family)
 	if err != nil {
-		return nil, fmt.Errorf("find requests of %s: %w", id, err)
+		return nil, fmt.Errorf("find requests of %s: %w", family, err)
 	}
 	defer rows.Close()
 	var found []RequestID

@@ -2,10 +2,10 @@ package approval
 
 import (
 	"slices"
-	"time"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
 // tellHeld tells the sender what is held and with whom it lies, in one notice
@@ -58,7 +58,7 @@ func (d *Desk) tellAsked(tx *db.Tx, r *record, questions []*question, k kind) er
 	if len(questions) == 0 {
 		return nil
 	}
-	m, err := d.Queue.GetTx(tx, r.message)
+	m, err := d.Queue.WholeTx(tx, r.message)
 	if err != nil {
 		return err
 	}
@@ -101,30 +101,42 @@ func (d *Desk) tellDecided(tx *db.Tx, m *holdqueue.Message, r *record, e effect,
 	if r.detail.Automatic {
 		return nil
 	}
-	to := d.reader(r.sender)
-	about, k := e.released, noteApproved
+	t := verdictTold{kind: noteApproved, about: e.released, released: e.released, comment: decision.Comment, by: by.who}
 	switch {
 	case len(e.withdrawn) > 0:
 		return nil // the queue's hook for what was cancelled has told the sender
 	case len(e.returned) > 0:
-		about, k = e.returned, noteRejected
+		t.kind, t.about = noteRejected, e.returned
 	case len(e.released) == 0 || by.as == AsSender:
 		return nil
 	}
-	picked := pick(m, about)
+	return d.tellAnswer(tx, m, r, t)
+}
+
+// verdictTold is an answer as its sender hears of it.
+type verdictTold struct {
+	kind            kind // approved or rejected
+	about, released []*recipient
+	comment         string
+	by              mailaddr.Address
+}
+
+func (d *Desk) tellAnswer(tx *db.Tx, m *holdqueue.Message, r *record, t verdictTold) error {
+	to := d.reader(r.sender)
+	picked := pick(m, t.about)
 	n := d.withRequest(d.of(m, to, picked, r.detail.HideSubject), r, to.language)
-	n.At, n.Release = tx.Now(), releaseAt(m, e.released)
-	n.Comment = decision.Comment
+	n.At, n.Release = tx.Now(), releaseAt(m, t.released)
+	n.Comment = t.comment
 	n.Remaining = bounded(addressLines(r.unanswered()), to.language)
 	p := posting{about: m}
-	n.By = d.called(d.People.Book(), by.who, to.language)
-	if k == noteApproved {
+	n.By = d.called(d.People.Book(), t.by, to.language)
+	if t.kind == noteApproved {
 		n.URL = d.cancelURL(m.ID)
 	} else {
 		n.URL, p.returned = d.messageURL(m.ID), picked
-		n.Released = bounded(addressLines(e.released), to.language)
+		n.Released = bounded(addressLines(t.released), to.language)
 	}
-	return d.post(tx, to, k, n, p)
+	return d.post(tx, to, t.kind, n, p)
 }
 
 func addressLines(list []*recipient) []string {
@@ -140,7 +152,7 @@ func (d *Desk) tellExpired(tx *db.Tx, r *record, expired []*recipient) error {
 	if r.detail.Automatic || len(expired) == 0 {
 		return nil
 	}
-	m, err := d.Queue.GetTx(tx, r.message)
+	m, err := d.Queue.WholeTx(tx, r.message)
 	if err != nil {
 		return err
 	}
@@ -188,12 +200,12 @@ func (d *Desk) adminName(by holdqueue.Actor, language string) string {
 	return string(by)
 }
 
-func (d *Desk) tellWaiting(tx *db.Tx, m *holdqueue.Message, outside []*holdqueue.Recipient, release time.Time, hide bool) error {
-	if m.Automatic {
+func (d *Desk) tellWaiting(tx *db.Tx, m *holdqueue.Message, w waitingMail) error {
+	if m.Automatic || len(w.outside) == 0 || !w.attached && len(w.domains) <= waitingDomains {
 		return nil
 	}
 	to := d.reader(m.Person)
-	n := d.of(m, to, outside, hide)
-	n.Release, n.URL = release, d.cancelURL(m.ID)
+	n := d.of(m, to, w.outside, w.hide)
+	n.Release, n.URL = w.release, d.cancelURL(m.ID)
 	return d.post(tx, to, noteWaiting, n, posting{about: m})
 }

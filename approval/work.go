@@ -49,6 +49,21 @@ func splitStageRef(ref string) (RequestID, int, error) {
 	return RequestID(id), n, nil
 }
 
+// askWork mails the first question about a mail whose copies have had a moment
+// to come together.
+func (d *Desk) askWork(ctx context.Context, ref string) (time.Time, error) {
+	id, stage, err := splitStageRef(ref)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Time{}, d.onOpen(ctx, id, func(tx *db.Tx, r *record) error {
+		if r.stage != stage {
+			return nil
+		}
+		return d.tellAsked(tx, r, r.silent(), noteQuestion)
+	})
+}
+
 // remindWork asks again those who have not answered, and whoever has begun to
 // stand in for them since.
 func (d *Desk) remindWork(ctx context.Context, ref string) (time.Time, error) {
@@ -133,10 +148,7 @@ func (d *Desk) expire(tx *db.Tx, r *record, now time.Time) error {
 	if err := d.save(tx, r); err != nil {
 		return err
 	}
-	err := perMessage(tx, expired, func(tx *db.Tx, id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
-		return d.Queue.Expire(tx, id, ids)
-	})
-	if err != nil {
+	if err := turned(tx, r, expired, d.Queue.Expire, holdqueue.System); err != nil {
 		return err
 	}
 	if err := d.closeWork(tx, r); err != nil {

@@ -29,6 +29,8 @@ type Decision struct {
 
 // Inspection is what became known about a mail.
 type Inspection struct {
+	// Content stands for what the mail says, equal for copies that upstream split; "" is nobody's copy.
+	Content   string
 	Report    []byte     // kept sealed, given back as Message.Report
 	Decisions []Decision // one per recipient, in the order of Message.Recipients
 }
@@ -108,7 +110,8 @@ const GiveUp = 5 * 24 * time.Hour
 // Retry says when to try again a delivery first tried at first and tried so many times; the zero time gives up.
 type Retry func(first, now time.Time, tries int) time.Time
 
-// Hook is called inside the transaction that changed the recipients.
+// Hook is called inside the transaction that changed the recipients. Where somebody acted on a mail of several copies,
+// m is the whole mail, and the changed recipients may be of any of them.
 type Hook func(tx *db.Tx, m *Message, changed []*Recipient, by Actor) error
 
 // Hooks are called when recipients of a mail that is not our own have come into a state. A hook that fails fails

@@ -25,22 +25,13 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 	if err != nil {
 		return err
 	}
-	if !m.InspectedAt.IsZero() || m.ended() {
+	// One that was taken back before its inspection may have copies, which follow it.
+	if !m.InspectedAt.IsZero() || m.ended() && (m.Origin != FromGateway || m.takenBack() == "") {
 		return q.o.DB.Write(ctx, func(tx *db.Tx) error { return q.finish(tx, c, time.Time{}, false) })
 	}
-	var found Inspection
-	if c.tries > maxInspections {
-		// It crashed the process: what was claimed three times never came back with a verdict.
-		found = q.Poison(m, errors.New("inspection crashed three times"))
-	} else if found, err = q.look(ctx, m, body); err != nil {
-		if c.tries < maxInspections {
-			return fmt.Errorf("inspect: %w", err)
-		}
-		q.o.Log.Error("mail could not be inspected and is held", "message", m.ID, "error", err)
-		found = q.Poison(m, err)
-	}
-	if len(found.Decisions) != len(m.Recipients) {
-		return fmt.Errorf("inspect: %d decisions for %d recipients", len(found.Decisions), len(m.Recipients))
+	found, err := q.findOut(ctx, c, m, body)
+	if err != nil {
+		return err
 	}
 	failpoint.At("inspect.looked", m.ID)
 	var due time.Time
@@ -48,18 +39,7 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 		if err := q.owns(tx, c); err != nil {
 			return err
 		}
-		m, err := q.update(tx, m.ID, System, func(m *Message, now time.Time) error {
-			m.Report, m.InspectedAt = found.Report, now
-			for i, r := range m.Recipients {
-				if r.State != Received {
-					continue // cancelled meanwhile
-				}
-				if err := r.Inspected(found.Decisions[i], m.AcceptedAt, now); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		m, err := q.decide(tx, m, found)
 		if err != nil {
 			return err
 		}
@@ -72,6 +52,51 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 		q.wake(laneSend)
 	}
 	return err
+}
+
+// findOut has a mail looked into; what crashes or fails again and again is held.
+func (q *Queue) findOut(ctx context.Context, c *claim, m *Message, body stored) (found Inspection, err error) {
+	if c.tries > maxInspections {
+		// It crashed the process: what was claimed three times never came back with a verdict.
+		found = q.Poison(m, errors.New("inspection crashed three times"))
+	} else if found, err = q.look(ctx, m, body); err != nil {
+		if c.tries < maxInspections {
+			return found, fmt.Errorf("inspect: %w", err)
+		}
+		q.o.Log.Error("mail could not be inspected and is held", "message", m.ID, "error", err)
+		found = q.Poison(m, err)
+	}
+	if len(found.Decisions) != len(m.Recipients) {
+		return found, fmt.Errorf("inspect: %d decisions for %d recipients", len(found.Decisions), len(m.Recipients))
+	}
+	return found, nil
+}
+
+// decide carries out the verdict on each recipient, as one copy of its mail.
+func (q *Queue) decide(tx *db.Tx, m *Message, found Inspection) (*Message, error) {
+	f, err := q.join(tx, m, found.Content)
+	if err != nil {
+		return nil, err
+	}
+	m, err = q.update(tx, m.ID, System, func(m *Message, now time.Time) error {
+		m.Report, m.InspectedAt = found.Report, now
+		for i, r := range m.Recipients {
+			if r.State != Received {
+				continue // cancelled meanwhile
+			}
+			if err := r.Inspected(found.Decisions[i], m.BeganAt, now); err != nil {
+				return err
+			}
+			if err := f.follow(r, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, q.followBack(tx, m, f)
 }
 
 // read gives a mail and where its bytes are, of one moment.

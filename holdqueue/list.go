@@ -25,10 +25,12 @@ func (q *Queue) Get(ctx context.Context, id ID) (m *Message, err error) {
 // GetTx is Get inside a transaction.
 func (q *Queue) GetTx(tx *db.Tx, id ID) (*Message, error) { return q.load(tx, id, true) }
 
-// Filter chooses messages for List. The zero Filter is everything but our own mail.
+// Filter chooses mails for List. The zero Filter is everything but our own mail. Of a mail of several copies it is
+// enough that one fits, but Ended wants all of them.
 type Filter struct {
 	Person mailaddr.Address // whose
 	Open   bool             // only with a recipient that has not ended
+	Ended  bool             // only those all of whose recipients have
 	States []State          // only with a recipient in one of them
 	System bool             // our own mail instead
 	Before Cursor           // only what lies after the cursor in the list: older
@@ -41,25 +43,24 @@ type Cursor struct {
 	ID ID
 }
 
-// List gives a page of messages with their recipients, the newest first, without reports. next is zero after the
-// last page.
+// List gives a page of whole mails with their recipients, the newest first, without reports. A mail of several copies
+// stands once, where its newest copy that fits does. next is zero after the last page.
 func (q *Queue) List(ctx context.Context, f Filter) (page []*Message, next Cursor, err error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
 	err = q.o.DB.Read(ctx, func(tx *db.Tx) error {
 		page, next = nil, Cursor{}
-		ids, err := listIDs(tx, f)
+		places, err := listPlaces(tx, f)
 		if err != nil {
 			return err
 		}
-		for i, id := range ids {
+		for i, place := range places {
 			if i == f.Limit {
-				last := page[i-1]
-				next = Cursor{At: last.AcceptedAt, ID: last.ID}
+				next = places[i-1]
 				break
 			}
-			m, err := q.load(tx, id, false)
+			m, err := q.whole(tx, place.ID, false)
 			if err != nil {
 				return err
 			}
@@ -70,47 +71,61 @@ func (q *Queue) List(ctx context.Context, f Filter) (page []*Message, next Curso
 	return page, next, err
 }
 
-func listIDs(tx *db.Tx, f Filter) ([]ID, error) {
-	var where []string
+func listPlaces(tx *db.Tx, f Filter) ([]Cursor, error) {
 	var args []any
 	arg := func(v any) string { args = append(args, v); return fmt.Sprintf("$%d", len(args)) }
+	fits := f.where(arg)
+	// A newer copy that fits stands for this one.
+	where := fits + ` AND NOT EXISTS (SELECT 1 FROM message AS newer WHERE newer.family = message.family
+		AND (newer.accepted_at, newer.id) > (message.accepted_at, message.id) AND ` + strings.ReplaceAll(fits, "message.", "newer.") + `)`
+	if !f.Before.At.IsZero() {
+		where += " AND (accepted_at, id) < (" + arg(db.Micros(f.Before.At)) + ", " + arg(f.Before.ID) + ")"
+	}
+	rows, err := tx.Query(`SELECT accepted_at, id FROM message WHERE `+where+
+		` ORDER BY accepted_at DESC, id DESC LIMIT `+arg(f.Limit+1), args...)
+	if err != nil {
+		return nil, fmt.Errorf("list messages: %w", err)
+	}
+	defer rows.Close()
+	var places []Cursor
+	for rows.Next() {
+		var at int64
+		var c Cursor
+		if err := rows.Scan(&at, &c.ID); err != nil {
+			return nil, err
+		}
+		c.At = db.Time(at)
+		places = append(places, c)
+	}
+	return places, rows.Err()
+}
+
+// where is what a copy must be to fit, in terms of "message.".
+func (f Filter) where(arg func(any) string) string {
+	var where []string
 	if f.Person != "" {
-		where = append(where, "person = "+arg(string(f.Person)))
+		where = append(where, "message.person = "+arg(string(f.Person)))
 	}
 	if f.System {
-		where = append(where, "origin = 'system'")
+		where = append(where, "message.origin = 'system'")
 	} else {
-		where = append(where, "origin <> 'system'")
+		where = append(where, "message.origin <> 'system'")
 	}
 	if f.Open {
-		where = append(where, "ended_at = 0")
+		where = append(where, "message.ended_at = 0")
+	}
+	if f.Ended {
+		where = append(where, "message.ended_at <> 0 AND NOT EXISTS (SELECT 1 FROM message AS rest WHERE rest.family = message.family AND rest.ended_at = 0)")
 	}
 	if len(f.States) > 0 {
 		in := make([]string, len(f.States))
 		for i, s := range f.States {
 			in[i] = arg(string(s))
 		}
-		where = append(where, "EXISTS (SELECT 1 FROM recipient WHERE recipient.message = message.id AND state IN ("+
+		where = append(where, "EXISTS (SELECT 1 FROM recipient WHERE recipient.message = message.id AND recipient.state IN ("+
 			strings.Join(in, ", ")+"))")
 	}
-	if !f.Before.At.IsZero() {
-		where = append(where, "(accepted_at, id) < ("+arg(db.Micros(f.Before.At))+", "+arg(f.Before.ID)+")")
-	}
-	rows, err := tx.Query(`SELECT id FROM message WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY accepted_at DESC, id DESC LIMIT `+arg(f.Limit+1), args...)
-	if err != nil {
-		return nil, fmt.Errorf("list messages: %w", err)
-	}
-	defer rows.Close()
-	var ids []ID
-	for rows.Next() {
-		var id ID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return strings.Join(where, " AND ")
 }
 
 // ErrPurged says that the content of a mail has been deleted after its retention.

@@ -30,7 +30,8 @@ const (
 // Message is one accepted mail with its recipients.
 type Message struct {
 	ID         ID
-	Family     ID // the first copy of the same mail, else ID itself
+	Family     ID   // the first copy of the same mail, else ID itself
+	Copies     []ID // in a whole mail of several copies, all of them in the order of their acceptance; else nil
 	Origin     Origin
 	Source     string           // gateway source
 	Person     mailaddr.Address // whose mail it is
@@ -41,6 +42,7 @@ type Message struct {
 	Meta       Meta
 	Report     []byte // what inspection found; nil before, and in lists
 	AcceptedAt time.Time
+	BeganAt    time.Time // when the clock of the mail began: with the first copy
 	InspectedAt,
 	EndedAt,
 	PurgedAt time.Time // zero: not yet

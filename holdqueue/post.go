@@ -85,6 +85,10 @@ func (q *Queue) purge(ctx context.Context, id ID) (again time.Time, err error) {
 }
 
 func clearContent(tx *db.Tx, id ID) error {
+	// No copy of it will come any more.
+	if _, err := tx.Exec(`DELETE FROM family WHERE id = $1`, id); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`UPDATE recipient SET verdict = NULL WHERE message = $1`, id); err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 const messageColumns = `id, family, origin, source, person, mail_from, automatic, size, sha256, blob, meta,
-	accepted_at, inspected_at, ended_at, purged_at, version`
+	accepted_at, began_at, inspected_at, ended_at, purged_at, version`
 
 const recipientColumns = `id, message, position, address, domain, notify, orcpt, state, bundle, verdict, delay, stopped,
 	release_at, decided_at, next_try_at, attempt, claimed_at, dot_sent_at, uncertain, tries, first_try_at, warned_at,
@@ -31,19 +31,27 @@ func (q *Queue) load(tx *db.Tx, id ID, withReport bool) (*Message, error) {
 			return nil, err
 		}
 	}
-	rows, err := tx.Query(`SELECT `+recipientColumns+` FROM recipient WHERE message = $1 ORDER BY position`, id)
-	if err != nil {
+	if m.Recipients, err = q.recipients(tx, `message = $1 ORDER BY position`, id); err != nil {
 		return nil, fmt.Errorf("load recipients of %s: %w", id, err)
+	}
+	return m, nil
+}
+
+// recipients reads those that a condition with one parameter chooses.
+func (q *Queue) recipients(tx *db.Tx, where string, arg ID) (found []*Recipient, err error) {
+	rows, err := tx.Query(`SELECT `+recipientColumns+` FROM recipient WHERE `+where, arg)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		r, err := q.scanRecipient(rows)
 		if err != nil {
-			return nil, fmt.Errorf("load recipients of %s: %w", id, err)
+			return nil, err
 		}
-		m.Recipients = append(m.Recipients, r)
+		found = append(found, r)
 	}
-	return m, rows.Err()
+	return found, rows.Err()
 }
 
 func (q *Queue) loadReport(tx *db.Tx, m *Message) error {
@@ -66,16 +74,19 @@ type scanner interface{ Scan(...any) error }
 func (q *Queue) scanMessage(row scanner) (*Message, error) {
 	var m Message
 	var sha, meta []byte
-	var automatic, accepted, inspected, ended, purged int64
+	var automatic, accepted, began, inspected, ended, purged int64
 	var origin, person, from string
 	err := row.Scan(&m.ID, &m.Family, &origin, &m.Source, &person, &from, &automatic, &m.Size, &sha, &m.blob, &meta,
-		&accepted, &inspected, &ended, &purged, &m.version)
+		&accepted, &began, &inspected, &ended, &purged, &m.version)
 	if err != nil {
 		return nil, err
 	}
 	m.Origin, m.Person, m.MailFrom = Origin(origin), mailaddr.Address(person), mailaddr.Address(from)
 	m.Automatic = automatic == 1
 	m.AcceptedAt, m.InspectedAt, m.EndedAt, m.PurgedAt = db.Time(accepted), db.Time(inspected), db.Time(ended), db.Time(purged)
+	if m.BeganAt = m.AcceptedAt; began != 0 {
+		m.BeganAt = db.Time(began)
+	}
 	copy(m.SHA256[:], sha)
 	if len(meta) == 0 {
 		return &m, nil // purged

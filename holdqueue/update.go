@@ -13,9 +13,18 @@ import (
 // and in the same transaction the audit entry of every recipient that changed its state, the hooks of those
 // states, and the work that is due next. fn that fails changes nothing.
 func (q *Queue) update(tx *db.Tx, id ID, by Actor, fn func(m *Message, now time.Time) error) (*Message, error) {
+	m, was, err := q.change(tx, id, by, fn)
+	if err != nil {
+		return m, err
+	}
+	return m, q.runHooks(tx, m, was, by)
+}
+
+// change is update without its hooks. It gives the earlier states of the recipients whose states it changed.
+func (q *Queue) change(tx *db.Tx, id ID, by Actor, fn func(m *Message, now time.Time) error) (*Message, map[ID]State, error) {
 	m, err := q.load(tx, id, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	before := make([]Recipient, len(m.Recipients))
 	for i, r := range m.Recipients {
@@ -24,35 +33,35 @@ func (q *Queue) update(tx *db.Tx, id ID, by Actor, fn func(m *Message, now time.
 	hadReport, wasInspected := m.Report, m.InspectedAt
 	now := tx.Now()
 	if err := fn(m, now); err != nil {
-		return m, err
+		return m, nil, err
 	}
-	changed, err := q.saveChanged(tx, m, before, by)
+	was, err := q.saveChanged(tx, m, before, by)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if m.EndedAt.IsZero() && m.ended() {
 		m.EndedAt = now
 		if err := q.schedule(tx, kindPurge, m.ID, now.Add(q.retain(m))); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	n, err := tx.Exec(`UPDATE message SET inspected_at = $1, ended_at = $2, version = $3 WHERE id = $4 AND version = $5`,
 		db.Micros(m.InspectedAt), db.Micros(m.EndedAt), m.version+1, m.ID, m.version)
 	if err != nil {
-		return nil, fmt.Errorf("update %s: %w", id, err)
+		return nil, nil, fmt.Errorf("update %s: %w", id, err)
 	}
 	if n != 1 {
-		return nil, fmt.Errorf("update %s: %w", id, db.ErrConflict)
+		return nil, nil, fmt.Errorf("update %s: %w", id, db.ErrConflict)
 	}
 	if !bytes.Equal(hadReport, m.Report) || !wasInspected.Equal(m.InspectedAt) {
 		if _, err := tx.Exec(`UPDATE message SET report = $1 WHERE id = $2`, q.o.Keys.Seal("report", m.ID, m.Report), m.ID); err != nil {
-			return nil, fmt.Errorf("update %s: %w", id, err)
+			return nil, nil, fmt.Errorf("update %s: %w", id, err)
 		}
 	}
 	if err := q.arm(tx, m); err != nil {
-		return nil, fmt.Errorf("update %s: %w", id, err)
+		return nil, nil, fmt.Errorf("update %s: %w", id, err)
 	}
-	return m, q.runHooks(tx, m, changed, before, by)
+	return m, was, nil
 }
 
 func (m *Message) ended() bool {
@@ -64,9 +73,9 @@ func (m *Message) ended() bool {
 	return true
 }
 
-// saveChanged writes the recipients that differ and gives the indexes of those whose state does.
-func (q *Queue) saveChanged(tx *db.Tx, m *Message, before []Recipient, by Actor) ([]int, error) {
-	var changed []int
+// saveChanged writes the recipients that differ and gives the earlier states of those whose state does.
+func (q *Queue) saveChanged(tx *db.Tx, m *Message, before []Recipient, by Actor) (map[ID]State, error) {
+	was := map[ID]State{}
 	for i, r := range m.Recipients {
 		old := before[i]
 		newVerdict := !bytes.Equal(r.Verdict, old.Verdict)
@@ -81,13 +90,13 @@ func (q *Queue) saveChanged(tx *db.Tx, m *Message, before []Recipient, by Actor)
 			continue
 		}
 		if old.State != r.State {
-			changed = append(changed, i)
+			was[r.ID] = old.State
 		}
 		if err := audit.Append(tx, entry(m, &old, r, by)); err != nil {
 			return nil, err
 		}
 	}
-	return changed, nil
+	return was, nil
 }
 
 func equalRecipient(a, b Recipient) bool {
@@ -124,16 +133,18 @@ func entry(m *Message, old, r *Recipient, by Actor) audit.Entry {
 	return audit.Entry{Actor: string(by), Action: action, Message: m.ID, Recipient: r.ID, Detail: detail}
 }
 
-func (q *Queue) runHooks(tx *db.Tx, m *Message, changed []int, before []Recipient, by Actor) error {
+// runHooks tells the other packages of recipients that changed their states; was are the earlier ones.
+func (q *Queue) runHooks(tx *db.Tx, m *Message, was map[ID]State, by Actor) error {
 	groups := map[string][]*Recipient{}
-	for _, i := range changed {
-		r := m.Recipients[i]
+	for _, r := range m.Recipients {
+		old, changed := was[r.ID]
 		switch {
+		case !changed:
 		case r.State == Held:
 			groups["held"] = append(groups["held"], r)
-		case r.State == Delayed && before[i].State == Held:
+		case r.State == Delayed && old == Held:
 			groups["freed"] = append(groups["freed"], r)
-		case r.State == Delayed && before[i].State == Received:
+		case r.State == Delayed && old == Received:
 			groups["waiting"] = append(groups["waiting"], r)
 		case r.State.Ended():
 			groups["ended"] = append(groups["ended"], r)

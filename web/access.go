@@ -186,7 +186,7 @@ func (st *staff) towards(ctx context.Context, r *Request, m *holdqueue.Message, 
 	}
 	asked := actor(r)
 	asked.Admin = false // sees every question, and is named in few
-	requests, err := st.Approval.OfMessage(ctx, m.ID, asked)
+	requests, err := st.Approval.OfFamily(ctx, m.Family, asked)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (st *staff) towards(ctx context.Context, r *Request, m *holdqueue.Message, 
 		return nil
 	}
 	// A question put to the administrators as such names each of them while it is open.
-	if requests, err = st.Approval.OfMessage(ctx, m.ID, approval.Actor{Address: r.Who.Person.Address, Admin: true}); err != nil {
+	if requests, err = st.Approval.OfFamily(ctx, m.Family, approval.Actor{Address: r.Who.Person.Address, Admin: true}); err != nil {
 		return err
 	}
 	s.named = slices.ContainsFunc(requests, func(q *approval.Request) bool {
@@ -204,7 +204,8 @@ func (st *staff) towards(ctx context.Context, r *Request, m *holdqueue.Message, 
 	return nil
 }
 
-// mailOfRoute loads the mail the path names, by its own id or by a link's.
+// mailOfRoute loads the whole mail the path names, by the id of any of its
+// copies or by a link's.
 func (st *staff) mailOfRoute(ctx context.Context, r *Request) (*holdqueue.Message, string, error) {
 	id, link := r.Param("id"), ""
 	if strings.Contains(r.route.path, "/links/:id") {
@@ -218,7 +219,7 @@ func (st *staff) mailOfRoute(ctx context.Context, r *Request) (*holdqueue.Messag
 	if !db.ValidID(id) {
 		return nil, "", errNotFound
 	}
-	m, err := st.Queue.Get(ctx, id)
+	m, err := st.Queue.Whole(ctx, id)
 	if err != nil {
 		return nil, "", err
 	}

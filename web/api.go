@@ -21,6 +21,7 @@ import (
 type apiMail struct {
 	ID         string         `json:"id"`
 	Family     string         `json:"family"`
+	Copies     []string       `json:"copies,omitempty"` // ids of the messages it arrived as, where upstream split it
 	Origin     string         `json:"origin"`
 	Person     string         `json:"person"`
 	Subject    string         `json:"subject,omitempty"` // left out for those who see the envelope only
@@ -38,6 +39,7 @@ type apiMail struct {
 // apiRecipient is one recipient with its state.
 type apiRecipient struct {
 	ID        string     `json:"id"`
+	Message   string     `json:"message"` // the copy it belongs to
 	Address   string     `json:"address"`
 	State     string     `json:"state"`
 	Stopped   bool       `json:"stopped"`
@@ -80,14 +82,14 @@ func apiTime(t time.Time) *time.Time {
 }
 
 func apiMailOf(m *holdqueue.Message, holders []approval.Holder, reads bool) apiMail {
-	out := apiMail{ID: m.ID, Family: m.Family, Origin: string(m.Origin), Person: m.Person.String(), Automatic: m.Automatic,
+	out := apiMail{ID: m.ID, Family: m.Family, Copies: m.Copies, Origin: string(m.Origin), Person: m.Person.String(), Automatic: m.Automatic,
 		Size: m.Size, AcceptedAt: m.AcceptedAt.UTC(), EndedAt: apiTime(m.EndedAt), Reasons: []string{},
 		Recipients: []apiRecipient{}, Holders: []apiHolder{}}
 	if reads {
 		out.Subject = m.Meta.Subject
 	}
 	for _, r := range m.Recipients {
-		a := apiRecipient{ID: r.ID, Address: r.Address.String(), State: string(r.State), Stopped: r.Stopped,
+		a := apiRecipient{ID: r.ID, Message: r.Message, Address: r.Address.String(), State: string(r.State), Stopped: r.Stopped,
 			EndedAt: apiTime(r.EndedAt), Reason: string(r.Reason), Reply: r.Reply, Uncertain: r.Uncertain}
 		if r.State == holdqueue.Delayed {
 			a.ReleaseAt = apiTime(r.ReleaseAt)

@@ -10,7 +10,7 @@ import (
 
 const apiOnAPage = 50
 
-// apiMessages lists the caller's own mail; with all=1 that of everybody, for
+// apiMessages lists the caller's own mail, one that arrived as several copies once; with all=1 that of everybody, for
 // administrators and auditors. Filters: state, open=1, person (with all).
 func (st *staff) apiMessages(ctx context.Context, r *Request) (Response, error) {
 	f := holdqueue.Filter{Person: r.Who.Person.Address.Key(), Open: r.Query("open") == "1", Before: cursorFrom(r), Limit: apiOnAPage}
@@ -37,7 +37,7 @@ func (st *staff) apiMessages(ctx context.Context, r *Request) (Response, error) 
 	}
 	list := apiList[apiMail]{Items: []apiMail{}, Next: cursorText(next)}
 	for _, m := range found {
-		item := apiMailOf(m, holders[m.ID], r.Who.Person.Is(m.Person))
+		item := apiMailOf(m, holders[m.Family], r.Who.Person.Is(m.Person))
 		w, err := st.why(m, "en", false)
 		if err != nil {
 			return nil, err
@@ -50,11 +50,11 @@ func (st *staff) apiMessages(ctx context.Context, r *Request) (Response, error) 
 
 // apiMessage is one mail with reasons, findings and the requests about it.
 func (st *staff) apiMessage(ctx context.Context, r *Request) (Response, error) {
-	holders, err := st.Approval.Holders(ctx, []string{r.Mail.ID})
+	holders, err := st.Approval.Holders(ctx, []string{r.Mail.Family})
 	if err != nil {
 		return nil, err
 	}
-	item := apiMailOf(r.Mail.Message, holders[r.Mail.ID], r.Mail.reads())
+	item := apiMailOf(r.Mail.Message, holders[r.Mail.Family], r.Mail.reads())
 	w, err := st.why(r.Mail.Message, "en", false)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (st *staff) apiMessage(ctx context.Context, r *Request) (Response, error) {
 		}
 		item.Findings = rep.Findings
 	}
-	requests, err := st.Approval.OfMessage(ctx, r.Mail.ID, actor(r))
+	requests, err := st.Approval.OfFamily(ctx, r.Mail.Family, actor(r))
 	if err != nil {
 		return nil, err
 	}

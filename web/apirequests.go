@@ -75,7 +75,7 @@ func (st *staff) apiRequest(ctx context.Context, r *Request) (Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := st.Queue.Get(ctx, q.Message)
+	m, err := st.Queue.Whole(ctx, q.Message)
 	if err != nil {
 		return nil, err
 	}

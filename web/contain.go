@@ -17,9 +17,9 @@ import (
 // A mail went to the wrong person. One press stops what can still be stopped; the page and the report say truthfully
 // what could not.
 
-// mishap is all that is known about one mail and its copies after it left.
+// mishap is all that is known about one mail after it left.
 type mishap struct {
-	Mails      []*holdqueue.Message
+	Mail       *holdqueue.Message
 	Recipients []recipientView
 	Links      []linkify.Link
 	Log        []linkify.Download
@@ -38,27 +38,19 @@ type containment struct {
 const logInReport = 500
 
 func (st *staff) mishapOf(ctx context.Context, r *Request) (*mishap, error) {
-	copies, err := st.family(ctx, r.Mail.Message)
-	if err != nil {
+	m := r.Mail.Message
+	x := &mishap{Mail: m, Reads: r.Mail.reads()}
+	var err error
+	if x.Recipients, err = st.recipientViews(m); err != nil {
 		return nil, err
 	}
-	x := &mishap{Mails: append([]*holdqueue.Message{r.Mail.Message}, copies...), Reads: r.Mail.reads()}
-	for _, m := range x.Mails {
-		to, err := st.recipientViews(m)
-		if err != nil {
-			return nil, err
-		}
-		links, err := st.Links.OfMessage(ctx, m.ID)
-		if err != nil {
-			return nil, err
-		}
-		log, err := st.Links.Log(ctx, m.ID, "", linkify.Page{Limit: logInReport})
-		if err != nil {
-			return nil, err
-		}
-		x.MoreLog = x.MoreLog || len(log) == logInReport
-		x.Recipients, x.Links, x.Log = append(x.Recipients, to...), append(x.Links, links...), append(x.Log, log...)
+	if x.Links, err = st.linksOf(ctx, m); err != nil {
+		return nil, err
 	}
+	if x.Log, err = st.linkLog(ctx, m, linkify.Page{Limit: logInReport}); err != nil {
+		return nil, err
+	}
+	x.MoreLog = len(x.Log) == logInReport
 	slices.SortFunc(x.Log, func(a, b linkify.Download) int { return a.At.Compare(b.At) })
 	x.Contained, err = st.containedAt(ctx, r.Mail.ID)
 	return x, err
@@ -169,28 +161,19 @@ func (st *staff) containTelling(ctx context.Context, r *Request, tell *tellView,
 
 // contain does all of it, the links first: they are what answers this very second. Each step is safe to repeat.
 func (st *staff) contain(ctx context.Context, r *Request) (Response, error) {
-	copies, err := st.family(ctx, r.Mail.Message)
+	revoked, err := st.eachLinked(ctx, r.Mail.Message, nil, func(id holdqueue.ID, _ []string) ([]linkify.Outcome, error) {
+		return st.Links.Revoke(ctx, id, nil, linkify.Contained, linkActor(r))
+	})
 	if err != nil {
 		return nil, err
 	}
-	var revoked []linkify.Outcome
-	var stopped []holdqueue.Outcome
-	all := append([]*holdqueue.Message{r.Mail.Message}, copies...)
-	for _, m := range all {
-		out, err := st.Links.Revoke(ctx, m.ID, nil, linkify.Contained, linkActor(r))
-		if err != nil {
-			return nil, err
-		}
-		revoked = append(revoked, out...)
+	stopped, err := st.Queue.Cancel(ctx, r.Mail.ID, nil, cancelReason(r.Mail), queueActor(r))
+	if err != nil {
+		return nil, err
 	}
-	for _, m := range all {
-		out, err := st.Queue.Cancel(ctx, m.ID, nil, cancelReason(r.Mail), queueActor(r))
-		if err != nil {
-			return nil, err
-		}
-		stopped = append(stopped, out...)
+	for _, id := range copiesOf(r.Mail.Message) {
 		// What went out may have to be shown later: the files stay until somebody says otherwise.
-		if err := st.Links.LegalHold(ctx, m.ID, true, linkActor(r)); err != nil && !errors.Is(err, linkify.ErrNotFound) {
+		if err := st.Links.LegalHold(ctx, id, true, linkActor(r)); err != nil && !errors.Is(err, linkify.ErrNotFound) {
 			return nil, err
 		}
 	}
@@ -200,7 +183,7 @@ func (st *staff) contain(ctx context.Context, r *Request) (Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Mail.Message, err = st.Queue.Get(ctx, r.Mail.ID); err != nil {
+	if r.Mail.Message, err = st.Queue.Whole(ctx, r.Mail.ID); err != nil {
 		return nil, err
 	}
 	return st.containTelling(ctx, r, tellOf("cancel", unfinished(stopped)), revoked)

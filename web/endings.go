@@ -40,13 +40,14 @@ func (e endingView) key(reader mailaddr.Address) string {
 // endings says how a mail ended; nothing while part of it is on its way.
 func (st *staff) endings(ctx context.Context, m *holdqueue.Message) ([]endingView, error) {
 	var out []endingView
+	var copies []string // of each, one that ended so
 	if m.EndedAt.IsZero() {
 		return nil, nil
 	}
 	for _, x := range m.Recipients {
 		i := slices.IndexFunc(out, func(e endingView) bool { return e.Reason == x.Reason })
 		if i < 0 {
-			i, out = len(out), append(out, endingView{Reason: x.Reason})
+			i, out, copies = len(out), append(out, endingView{Reason: x.Reason}), append(copies, x.Message)
 		}
 		out[i].N++
 		if x.EndedAt.After(out[i].At) {
@@ -54,7 +55,7 @@ func (st *staff) endings(ctx context.Context, m *holdqueue.Message) ([]endingVie
 		}
 	}
 	for i := range out {
-		by, err := st.whoEnded(ctx, m, out[i].Reason)
+		by, err := st.whoEnded(ctx, m, copies[i], out[i].Reason)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +68,7 @@ func (st *staff) endings(ctx context.Context, m *holdqueue.Message) ([]endingVie
 
 // whoEnded is the person behind an end, as the log has it. Somebody at the
 // command line has no name that readers know.
-func (st *staff) whoEnded(ctx context.Context, m *holdqueue.Message, why holdqueue.Reason) (mailaddr.Address, error) {
+func (st *staff) whoEnded(ctx context.Context, m *holdqueue.Message, id holdqueue.ID, why holdqueue.Reason) (mailaddr.Address, error) {
 	action := holdqueue.Cancelled
 	switch why {
 	case holdqueue.ReasonSender:
@@ -78,7 +79,7 @@ func (st *staff) whoEnded(ctx context.Context, m *holdqueue.Message, why holdque
 	default:
 		return "", nil
 	}
-	found, _, err := st.Audit.List(ctx, audit.Filter{Message: m.ID, Action: string(action)}, audit.Page{Limit: 1})
+	found, _, err := st.Audit.List(ctx, audit.Filter{Message: id, Action: string(action)}, audit.Page{Limit: 1})
 	if err != nil || len(found) == 0 {
 		return "", err
 	}

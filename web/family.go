@@ -2,95 +2,78 @@ package web
 
 import (
 	"context"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/linkify"
 )
 
 // Exchange Online and Google Workspace send one copy of a mail per recipient
-// through a gateway. People wrote one mail: it is one row, and one press of a
-// button acts on every copy.
+// through a gateway. People wrote one mail: pages show it whole. Links belong to
+// a recipient and so to a copy; here they are those of all copies.
 
-// familyWindow is how far apart copies of one mail can be (DESIGN 2), and
-// familySearch how many mails of the person are looked through for them.
-const (
-	familyWindow = 10 * time.Minute
-	familySearch = 200
-)
-
-// gathered joins the copies of one mail into one row, that of the newest copy.
-func gathered(found []*holdqueue.Message) []*holdqueue.Message {
-	var out []*holdqueue.Message
-	at := map[string]int{}
-	for _, m := range found {
-		i, seen := at[m.Family]
-		if !seen {
-			at[m.Family] = len(out)
-			out = append(out, m)
-			continue
-		}
-		joined := *out[i]
-		joined.Recipients = append(joined.Recipients[:len(joined.Recipients):len(joined.Recipients)], m.Recipients...)
-		out[i] = &joined
+// copiesOf are the ids of the messages that a mail consists of.
+func copiesOf(m *holdqueue.Message) []holdqueue.ID {
+	if len(m.Copies) == 0 {
+		return []holdqueue.ID{m.ID}
 	}
-	return out
+	return m.Copies
 }
 
-// copiesIn are the ids of the other copies that a row stands for.
-func copiesIn(m *holdqueue.Message) []string {
-	var ids []string
-	seen := map[string]bool{m.ID: true}
-	for _, r := range m.Recipients {
-		if !seen[r.Message] {
-			seen[r.Message] = true
-			ids = append(ids, r.Message)
+func (st *staff) linksOf(ctx context.Context, m *holdqueue.Message) (out []linkify.Link, err error) {
+	for _, id := range copiesOf(m) {
+		found, err := st.Links.OfMessage(ctx, id)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return ids
-}
-
-// family finds the other copies of a mail. Only gateways make them.
-func (st *staff) family(ctx context.Context, m *holdqueue.Message) ([]*holdqueue.Message, error) {
-	if m.Origin != holdqueue.FromGateway {
-		return nil, nil
-	}
-	found, _, err := st.Queue.List(ctx, holdqueue.Filter{Person: m.Person, Limit: familySearch,
-		Before: holdqueue.Cursor{At: m.AcceptedAt.Add(familyWindow), ID: m.ID}})
-	if err != nil {
-		return nil, err
-	}
-	var out []*holdqueue.Message
-	for _, other := range found {
-		if other.Family == m.Family && other.ID != m.ID {
-			out = append(out, other)
-		}
+		out = append(out, found...)
 	}
 	return out, nil
 }
 
-// act carries out a verb on the mail of the route and on the copies the form
-// names. A copy counts only if it is one: the same family, the same person.
-func (st *staff) act(ctx context.Context, r *Request, do func(id holdqueue.ID, chosen []holdqueue.ID) ([]holdqueue.Outcome, error)) ([]holdqueue.Outcome, error) {
-	out, err := do(r.Mail.ID, chosen(r))
-	if err != nil || r.Form("subset") != "" {
-		return out, err
+// linkLog is a page of what was done with the links of all copies, the newest
+// first.
+func (st *staff) linkLog(ctx context.Context, m *holdqueue.Message, page linkify.Page) (out []linkify.Download, err error) {
+	for _, id := range copiesOf(m) {
+		found, err := st.Links.Log(ctx, id, "", page)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
 	}
-	for i, id := range r.FormAll("copy") {
-		if i == familySearch {
-			break
+	slices.SortFunc(out, func(a, b linkify.Download) int { return strings.Compare(b.ID, a.ID) })
+	return out[:min(len(out), page.Limit)], nil
+}
+
+// eachLinked does something to links of a mail copy by copy; ids nil is all of
+// them.
+func (st *staff) eachLinked(ctx context.Context, m *holdqueue.Message, ids []string,
+	do func(copy holdqueue.ID, ids []string) ([]linkify.Outcome, error)) (out []linkify.Outcome, err error) {
+	all, err := st.linksOf(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	known := 0
+	for _, id := range copiesOf(m) {
+		var mine []string
+		for _, l := range all {
+			if l.Message == id && slices.Contains(ids, l.ID) {
+				mine = append(mine, l.ID)
+			}
 		}
-		other, err := st.Queue.Get(ctx, id)
+		known += len(mine)
+		if ids != nil && len(mine) == 0 {
+			continue
+		}
+		some, err := do(id, mine)
 		if err != nil {
 			return out, err
 		}
-		if other.Family != r.Mail.Family || other.Person != r.Mail.Person {
-			return out, errNotFound
-		}
-		more, err := do(id, nil)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, more...)
+		out = append(out, some...)
+	}
+	if known < len(ids) {
+		return out, linkify.ErrNotFound
 	}
 	return out, nil
 }

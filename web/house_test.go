@@ -282,6 +282,9 @@ func (h *house) inspect(_ context.Context, m *holdqueue.Message, body holdqueue.
 		return holdqueue.Inspection{}, err
 	}
 	out := holdqueue.Inspection{Report: report}
+	if parsed, err := message.Parse(raw); err == nil {
+		out.Content = message.Digest(parsed)
+	}
 	for _, r := range m.Recipients {
 		v := plan(r.Address)
 		verdict, err := json.Marshal(v)
@@ -379,13 +382,34 @@ func (h *house) submit(person, subject string, to ...string) *holdqueue.Message 
 	return h.accept(holdqueue.FromPerson, person, subject, to)
 }
 
-// submitAs is a mail of alice's that comes through another door.
-func (h *house) submitAs(door holdqueue.Origin, subject string, to ...string) *holdqueue.Message {
+func (h *house) accept(door holdqueue.Origin, person, subject string, to []string) *holdqueue.Message {
 	h.t.Helper()
-	return h.accept(door, "alice@corp.example", subject, to)
+	env := holdqueue.Envelope{Origin: door, Person: mailaddr.Address(person), MailFrom: mailaddr.Address(person),
+		Meta: holdqueue.Meta{Subject: subject, MessageID: db.NewID() + "@corp.example", From: []mailaddr.Address{mailaddr.Address(person)}}}
+	for _, a := range to {
+		env.Recipients = append(env.Recipients, holdqueue.EnvelopeRecipient{Address: mailaddr.Address(a)})
+		env.Meta.HeaderTo = append(env.Meta.HeaderTo, mailaddr.Address(a))
+	}
+	return h.commit(env)
 }
 
-func (h *house) accept(door holdqueue.Origin, person, subject string, to []string) *holdqueue.Message {
+// split is a mail of alice's that a gateway sends as one copy for each recipient.
+func (h *house) split(subject string, to ...string) (copies []*holdqueue.Message) {
+	h.t.Helper()
+	env := holdqueue.Envelope{Origin: holdqueue.FromGateway, Source: "cloud", Person: "alice@corp.example", MailFrom: "alice@corp.example",
+		Meta: holdqueue.Meta{Subject: subject, MessageID: db.NewID() + "@corp.example", From: []mailaddr.Address{"alice@corp.example"}}}
+	for _, a := range to {
+		env.Meta.HeaderTo = append(env.Meta.HeaderTo, mailaddr.Address(a))
+	}
+	for _, a := range to {
+		env.Recipients = []holdqueue.EnvelopeRecipient{{Address: mailaddr.Address(a)}}
+		copies = append(copies, h.commit(env))
+	}
+	return copies
+}
+
+// commit puts a mail into the queue and waits until it has been looked into.
+func (h *house) commit(env holdqueue.Envelope) *holdqueue.Message {
 	h.t.Helper()
 	d, err := h.queue.Begin(h.t.Context())
 	must(h.t, err)
@@ -395,12 +419,6 @@ func (h *house) accept(door holdqueue.Origin, person, subject string, to []strin
 	}
 	_, err = io.WriteString(d, mail)
 	must(h.t, err)
-	env := holdqueue.Envelope{Origin: door, Person: mailaddr.Address(person), MailFrom: mailaddr.Address(person),
-		Meta: holdqueue.Meta{Subject: subject, MessageID: db.NewID() + "@corp.example", From: []mailaddr.Address{mailaddr.Address(person)}}}
-	for _, a := range to {
-		env.Recipients = append(env.Recipients, holdqueue.EnvelopeRecipient{Address: mailaddr.Address(a)})
-		env.Meta.HeaderTo = append(env.Meta.HeaderTo, mailaddr.Address(a))
-	}
 	id, err := d.Commit(h.t.Context(), env)
 	must(h.t, err)
 	var m *holdqueue.Message
@@ -429,7 +447,7 @@ func (h *house) becomes(id string, states ...holdqueue.State) {
 // question is the open request about a mail.
 func (h *house) question(id string) *approval.Request {
 	h.t.Helper()
-	qs, err := h.desk.OfMessage(h.t.Context(), id, approval.Actor{Address: "admin@corp.example", Admin: true})
+	qs, err := h.desk.OfFamily(h.t.Context(), id, approval.Actor{Address: "admin@corp.example", Admin: true})
 	must(h.t, err)
 	for _, q := range qs {
 		if q.State == approval.Open {

@@ -49,7 +49,7 @@ func (d *draft) item(key, text string) {
 
 // outline: what happened, when, to whom.
 func (d *draft) outline() {
-	m := d.x.Mails[0]
+	m := d.x.Mail
 	subject := d.T("mail.hidden_subject")
 	if d.x.Reads {
 		subject = m.Meta.Subject

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/linkify"
 	"github.com/sekisho-mail/sekisho/web/signin"
 )
@@ -104,7 +105,7 @@ func (st *staff) mailLinks(ctx context.Context, r *Request) (Response, error) {
 }
 
 func (st *staff) mailLinksTelling(ctx context.Context, r *Request, verb string, outcomes []linkify.Outcome) (*page, error) {
-	found, err := st.Links.OfMessage(ctx, r.Mail.ID)
+	found, err := st.linksOf(ctx, r.Mail.Message)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func (st *staff) mailLinksTelling(ctx context.Context, r *Request, verb string, 
 	for _, l := range found {
 		body.Rows = append(body.Rows, linkViewOf(l, r.Mail.reads()))
 	}
-	if body.Log, err = st.Links.Log(ctx, r.Mail.ID, "", linkify.Page{After: r.Query("after"), Limit: linksOnAPage}); err != nil {
+	if body.Log, err = st.linkLog(ctx, r.Mail.Message, linkify.Page{After: r.Query("after"), Limit: linksOnAPage}); err != nil {
 		return nil, err
 	}
 	if len(body.Log) == linksOnAPage {
@@ -143,7 +144,9 @@ func linkWhy(o linkify.Outcome) string {
 
 // revokeLinks ends the ticked links, or all of the mail.
 func (st *staff) revokeLinks(ctx context.Context, r *Request) (Response, error) {
-	out, err := st.Links.Revoke(ctx, r.Mail.ID, chosenLinks(r), linkify.ByPerson, linkActor(r))
+	out, err := st.eachLinked(ctx, r.Mail.Message, chosenLinks(r), func(id holdqueue.ID, ids []string) ([]linkify.Outcome, error) {
+		return st.Links.Revoke(ctx, id, ids, linkify.ByPerson, linkActor(r))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +159,9 @@ func (st *staff) extendLinks(ctx context.Context, r *Request) (Response, error) 
 	if err != nil || until.Before(r.Now.AddDate(0, 0, -1)) || until.After(r.Now.Add(longestExtension)) {
 		return nil, errBadForm
 	}
-	out, err := st.Links.Extend(ctx, r.Mail.ID, chosenLinks(r), until, linkActor(r))
+	out, err := st.eachLinked(ctx, r.Mail.Message, chosenLinks(r), func(id holdqueue.ID, ids []string) ([]linkify.Outcome, error) {
+		return st.Links.Extend(ctx, id, ids, until, linkActor(r))
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/db"
-	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
 // mailsPage is one's own mail: what still waits stands above what has ended,
@@ -41,11 +40,12 @@ func (st *staff) mails(ctx context.Context, r *Request) (Response, error) {
 		body.MoreWait = !body.Open && !next.At.IsZero()
 	}
 	if !body.Open {
-		if ended, next, err = st.endedMails(ctx, me, from); err != nil {
+		f := holdqueue.Filter{Person: me, Ended: true, Before: from, Limit: mailsOnAPage}
+		if ended, next, err = st.Queue.List(ctx, f); err != nil {
 			return nil, err
 		}
 	}
-	rows, err := st.rows(ctx, gathered(slices.Concat(waiting, ended)))
+	rows, err := st.rows(ctx, slices.Concat(waiting, ended))
 	if err != nil {
 		return nil, err
 	}
@@ -60,34 +60,6 @@ func (st *staff) mails(ctx context.Context, r *Request) (Response, error) {
 	return st.show(ctx, r, "mails", "/", body)
 }
 
-// endedLookups bounds the pages of the queue's list that one page of ended mail
-// looks through. A page may then be short, and the next goes on behind it.
-const endedLookups = 10
-
-// endedMails are a person's mails that have ended, a page of them.
-func (st *staff) endedMails(ctx context.Context, person mailaddr.Address, from holdqueue.Cursor) (out []*holdqueue.Message, next holdqueue.Cursor, err error) {
-	f := holdqueue.Filter{Person: person, Before: from, Limit: mailsOnAPage}
-	for range endedLookups {
-		found, more, err := st.Queue.List(ctx, f)
-		if err != nil {
-			return nil, holdqueue.Cursor{}, err
-		}
-		for i, m := range found {
-			if m.EndedAt.IsZero() {
-				continue // stands above
-			}
-			out = append(out, m)
-			if len(out) == mailsOnAPage && (i < len(found)-1 || !more.At.IsZero()) {
-				return out, holdqueue.Cursor{At: m.AcceptedAt, ID: m.ID}, nil
-			}
-		}
-		if f.Before = more; more.At.IsZero() {
-			break
-		}
-	}
-	return out, f.Before, nil
-}
-
 // rows turns messages into lines of a list that say with whom each lies.
 func (st *staff) rows(ctx context.Context, found []*holdqueue.Message) ([]mailRow, error) {
 	holders, err := st.Approval.Holders(ctx, heldIDs(found))
@@ -97,7 +69,7 @@ func (st *staff) rows(ctx context.Context, found []*holdqueue.Message) ([]mailRo
 	rows := make([]mailRow, 0, len(found))
 	for _, m := range found {
 		row := rowOf(m)
-		row.Holders = holders[m.ID]
+		row.Holders = holders[m.Family]
 		if p, ok := st.People().ByAddress(m.Person); ok {
 			row.FromName = p.Name
 		}

@@ -141,29 +141,6 @@ func TestSomeRecipientsMayBeCancelledAndNoneTickedIsNobody(t *testing.T) {
 	h.post(h.as("alice"), "/messages/"+m.ID+"/cancel", "subset", "1", "recipient", "0000000000000000000000000a").is(t, http.StatusNotFound)
 }
 
-func TestCopiesOfOneMailAreOneRowAndOnePress(t *testing.T) {
-	h := newHouse(t)
-	a := h.submitAs(holdqueue.FromGateway, "見積の件", "a@wait.example")
-	b := h.submitAs(holdqueue.FromGateway, "見積の件", "b@wait.example")
-	stranger := h.submit("bob@corp.example", "別の件", "c@wait.example")
-	// Which copies are one mail is the queue's to find out; here it is said.
-	must(t, h.db.Write(t.Context(), func(tx *db.Tx) error {
-		_, err := tx.Exec(`UPDATE message SET family = $1 WHERE id = $2`, a.ID, b.ID)
-		return err
-	}))
-	page := h.get(h.as("alice"), "/").is(t, http.StatusOK)
-	if n := strings.Count(page.body, `class="mail-title"`); n != 1 {
-		t.Errorf("%d rows", n)
-	}
-	page.has(t, "a@wait.example", "b@wait.example", `name="copy" value="`+a.ID)
-	h.get(h.as("alice"), "/messages/"+b.ID).is(t, http.StatusOK).has(t, "同じメールの別の宛先", "a@wait.example")
-	h.post(h.as("alice"), "/messages/"+b.ID+"/stop", "copy", stranger.ID).is(t, http.StatusNotFound)
-	h.post(h.as("alice"), "/messages/"+b.ID+"/cancel", "copy", a.ID).is(t, http.StatusOK)
-	h.becomes(a.ID, holdqueue.Cancelled)
-	h.becomes(b.ID, holdqueue.Cancelled)
-	h.becomes(stranger.ID, holdqueue.Delayed)
-}
-
 func TestReadingChangesNothing(t *testing.T) {
 	h := newHouse(t)
 	m := h.submit("alice@corp.example", "見積の件", "y@wait.example")

@@ -100,7 +100,6 @@ type mailRow struct {
 	NextTryAt  time.Time    // the next try after a server did not take it; zero when there is none
 	Automatic  bool
 	Size       int64
-	Copies     []string // ids of further copies of the same mail this row stands for
 	May        mayDo
 }
 
@@ -115,7 +114,7 @@ const shownRecipients = 3
 func rowOf(m *holdqueue.Message) mailRow {
 	row := mailRow{
 		ID: m.ID, Subject: m.Meta.Subject, From: m.Person, AcceptedAt: m.AcceptedAt, EndedAt: m.EndedAt,
-		States: statesOf(m), Automatic: m.Automatic, Size: m.Size, Copies: copiesIn(m), May: possible(m),
+		States: statesOf(m), Automatic: m.Automatic, Size: m.Size, May: possible(m),
 	}
 	for i, r := range m.Recipients {
 		if i < shownRecipients {
@@ -139,12 +138,12 @@ func rowOf(m *holdqueue.Message) mailRow {
 	return row
 }
 
-// heldIDs are the mails of a list that lie with somebody.
+// heldIDs are the mails of a list that lie with somebody, by family.
 func heldIDs(mails []*holdqueue.Message) []string {
 	var ids []string
 	for _, m := range mails {
 		if slices.ContainsFunc(m.Recipients, func(r *holdqueue.Recipient) bool { return r.State == holdqueue.Held }) {
-			ids = append(ids, m.ID)
+			ids = append(ids, m.Family)
 		}
 	}
 	return ids

@@ -22,11 +22,12 @@ type messagePage struct {
 	Purged     bool
 	Recipients []recipientView
 	HeaderOnly []mailaddr.Address
+	Split      bool // the mail came through a gateway, which may send it in copies
 	Why        whyView
 	Over       []endingView // how it ended, unless a question below says so
 	Requests   []*approval.Request
 	Links      []linkify.Link
-	Copies     []mailRow // the same mail to other recipients, as a gateway split it
+	Copies     []string // ids of the messages it arrived as, where upstream split it
 	Tell       *tellView
 }
 
@@ -70,7 +71,7 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 	m := r.Mail
 	body := messagePage{
 		Row: rowOf(m.Message), Own: m.own, Reads: m.reads(), Acts: mailActed.permits(m.standing), Admin: mailAsked.permits(m.standing),
-		Purged: !m.PurgedAt.IsZero(), HeaderOnly: headerOnly(m.Message), Tell: tell,
+		Purged: !m.PurgedAt.IsZero(), HeaderOnly: headerOnly(m.Message), Split: m.Origin == holdqueue.FromGateway, Tell: tell,
 	}
 	rows, err := st.rows(ctx, []*holdqueue.Message{m.Message})
 	if err != nil {
@@ -80,21 +81,14 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 	if !body.Reads {
 		body.Row.Subject, body.Row.Hidden = "", true
 	}
-	copies, err := st.family(ctx, m.Message)
-	if err != nil {
-		return nil, err
-	}
-	for _, other := range copies {
-		body.Copies = append(body.Copies, rowOf(other))
-		body.Row.Copies = append(body.Row.Copies, other.ID)
-	}
+	body.Copies = m.Copies
 	if body.Recipients, err = st.recipientViews(m.Message); err != nil {
 		return nil, err
 	}
 	if body.Why, err = st.why(m.Message, r.Lang, body.Reads); err != nil {
 		return nil, err
 	}
-	if body.Requests, err = st.Approval.OfMessage(ctx, m.ID, actor(r)); err != nil {
+	if body.Requests, err = st.Approval.OfFamily(ctx, m.Family, actor(r)); err != nil {
 		return nil, err
 	}
 	if body.Over, err = st.endings(ctx, m.Message); err != nil {
@@ -105,7 +99,7 @@ func (st *staff) messageTelling(ctx context.Context, r *Request, tell *tellView)
 		return v.State == holdqueue.Sent || v.State == holdqueue.Sending || v.Uncertain
 	})
 	if linkActed.permits(m.standing) {
-		if body.Links, err = st.Links.OfMessage(ctx, m.ID); err != nil {
+		if body.Links, err = st.linksOf(ctx, m.Message); err != nil {
 			return nil, err
 		}
 	}

@@ -11,9 +11,7 @@ import (
 
 // cancel takes a mail back, or the recipients that were ticked.
 func (st *staff) cancel(ctx context.Context, r *Request) (Response, error) {
-	outcomes, err := st.act(ctx, r, func(id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
-		return st.Queue.Cancel(ctx, id, ids, cancelReason(r.Mail), queueActor(r))
-	})
+	outcomes, err := st.Queue.Cancel(ctx, r.Mail.ID, chosen(r), cancelReason(r.Mail), queueActor(r))
 	return st.tell(ctx, r, "cancel", outcomes, err)
 }
 
@@ -27,17 +25,13 @@ func cancelReason(m *mailAccess) holdqueue.Reason {
 
 // sendNow ends the delay. It decides nothing: what is held stays held.
 func (st *staff) sendNow(ctx context.Context, r *Request) (Response, error) {
-	outcomes, err := st.act(ctx, r, func(id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
-		return st.Queue.SendNow(ctx, id, ids, queueActor(r))
-	})
+	outcomes, err := st.Queue.SendNow(ctx, r.Mail.ID, chosen(r), queueActor(r))
 	return st.tell(ctx, r, "release", outcomes, err)
 }
 
 // stop stops the clock.
 func (st *staff) stop(ctx context.Context, r *Request) (Response, error) {
-	outcomes, err := st.act(ctx, r, func(id holdqueue.ID, ids []holdqueue.ID) ([]holdqueue.Outcome, error) {
-		return st.Queue.Stop(ctx, id, ids, queueActor(r))
-	})
+	outcomes, err := st.Queue.Stop(ctx, r.Mail.ID, chosen(r), queueActor(r))
 	return st.tell(ctx, r, "stop", outcomes, err)
 }
 
@@ -64,7 +58,7 @@ func (st *staff) tell(ctx context.Context, r *Request, verb string, outcomes []h
 	if len(t.Late) == 0 && len(t.Done) > 0 {
 		return doneAt("/messages/"+r.Mail.ID, verb), nil
 	}
-	if r.Mail.Message, err = st.Queue.Get(ctx, r.Mail.ID); err != nil {
+	if r.Mail.Message, err = st.Queue.Whole(ctx, r.Mail.ID); err != nil {
 		return nil, err
 	}
 	p, err := st.messageTelling(ctx, r, t)

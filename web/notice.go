@@ -38,7 +38,7 @@ func (st *staff) cancelByToken(ctx context.Context, r *Request) (Response, error
 	if err != nil {
 		return nil, err
 	}
-	if m, err = st.Queue.Get(ctx, m.ID); err != nil {
+	if m, err = st.Queue.Whole(ctx, m.ID); err != nil {
 		return nil, err
 	}
 	return st.noticeFor(ctx, r, m, tellOf("cancel", out))
@@ -49,7 +49,7 @@ func (st *staff) mailOfToken(ctx context.Context, r *Request) (*holdqueue.Messag
 	if err != nil {
 		return nil, err
 	}
-	return st.Queue.Get(ctx, id)
+	return st.Queue.Whole(ctx, id)
 }
 
 func (st *staff) noticeFor(ctx context.Context, r *Request, m *holdqueue.Message, tell *tellView) (Response, error) {

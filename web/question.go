@@ -28,6 +28,7 @@ type questionPage struct {
 	MoreDomain int           // domains that are not shown
 	Outside    int
 	HeaderOnly []mailaddr.Address
+	Split      bool // the mail came through a gateway, which may send it in copies
 	Preview    *preview
 	Reads      bool
 	Size       int64
@@ -99,11 +100,11 @@ func (st *staff) questionTelling(ctx context.Context, r *Request, more func(*que
 	if err != nil {
 		return nil, err
 	}
-	m, err := st.Queue.Get(ctx, q.Message)
+	m, err := st.Queue.Whole(ctx, q.Message)
 	if err != nil {
 		return nil, err
 	}
-	body := questionPage{Request: q, HeaderOnly: headerOnly(m), Size: m.Size, Row: rowOf(m), WhyNot: whyNot(q)}
+	body := questionPage{Request: q, HeaderOnly: headerOnly(m), Split: m.Origin == holdqueue.FromGateway, Size: m.Size, Row: rowOf(m), WhyNot: whyNot(q)}
 	s := standing{admin: actor(r).Admin}
 	if err := st.towards(ctx, r, m, &s); err != nil {
 		return nil, err

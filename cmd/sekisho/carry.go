@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +30,7 @@ type kept struct {
 	Attachments int              `json:"attachments,omitempty"`
 	HideSubject bool             `json:"hide_subject,omitempty"` // something was found in it
 	Uninspected bool             `json:"uninspected,omitempty"`  // inspection as a whole came to nothing
+	Likeness    string           `json:"likeness,omitempty"`     // of what was found and is planned; "" is like nothing
 }
 
 func keptOf(r *holdqueue.Recipient) (k kept, err error) {
@@ -99,12 +102,20 @@ func encode(m *holdqueue.Message, found Inspection, blind bool) (holdqueue.Inspe
 		return holdqueue.Inspection{}, fmt.Errorf("encode report: %w", err)
 	}
 	out := holdqueue.Inspection{Report: report}
+	if m.Origin == holdqueue.FromGateway && found.Message != nil {
+		out.Content = message.Digest(found.Message)
+	}
 	if len(found.Verdict.Recipients) != len(m.Recipients) {
 		return out, fmt.Errorf("%d verdicts for %d recipients", len(found.Verdict.Recipients), len(m.Recipients))
 	}
 	hide := inSubject(found.Report)
 	for i, v := range found.Verdict.Recipients {
 		k := kept{RecipientVerdict: v, Places: placesOf(found.Report, v), Attachments: len(found.Facts.Attachments), HideSubject: hide, Uninspected: blind}
+		if out.Content != "" {
+			if k.Likeness, err = likeness(found, v); err != nil {
+				return out, err
+			}
+		}
 		d := holdqueue.Decision{Action: actions[v.Action], Delay: v.Delay}
 		if v.Link != nil {
 			d.Bundle = m.Recipients[i].ID // a link of its own travels alone
@@ -115,6 +126,18 @@ func encode(m *holdqueue.Message, found Inspection, blind bool) (holdqueue.Inspe
 		out.Decisions = append(out.Decisions, d)
 	}
 	return out, nil
+}
+
+// likeness stands for what was found in a mail and what is planned for one recipient. A late copy with the same one
+// would have been shown in the same question.
+func likeness(found Inspection, v policy.RecipientVerdict) (string, error) {
+	v.Address = ""
+	text, err := json.Marshal([]any{found.Facts.Findings, found.Report.Uninspectable, v})
+	if err != nil {
+		return "", fmt.Errorf("encode verdict: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 var actions = map[policy.Action]holdqueue.Action{
@@ -147,7 +170,8 @@ func approvalVerdict(_ *holdqueue.Message, r *holdqueue.Recipient) (approval.Ver
 	}
 	v := approval.Verdict{
 		Rules: k.Rules, Transforms: k.Transforms, Places: k.Places, HideSubject: k.HideSubject, Attachments: k.Attachments,
-		Expire: approval.Period{BusinessDays: k.Expire.BusinessDays, BusinessHours: k.Expire.BusinessHours, Duration: k.Expire.Duration},
+		Likeness: k.Likeness,
+		Expire:   approval.Period{BusinessDays: k.Expire.BusinessDays, BusinessHours: k.Expire.BusinessHours, Duration: k.Expire.Duration},
 	}
 	for _, s := range k.Stages {
 		v.Stages = append(v.Stages, approval.Stage{Approvers: s.Approvers, Quorum: s.Quorum})

@@ -115,7 +115,7 @@ func (s *stage) then(ctx context.Context, h *house, m *holdqueue.Message, what s
 		_, err := h.queue.Cancel(ctx, m.ID, nil, holdqueue.ReasonSender, sender)
 		return err
 	case "expire":
-		return h.db.Write(ctx, func(tx *db.Tx) error { _, err := h.queue.Expire(tx, m.ID, nil); return err })
+		return h.db.Write(ctx, func(tx *db.Tx) error { _, err := h.queue.Expire(tx, m.ID, nil, holdqueue.System); return err })
 	case "approve":
 		return s.decide(ctx, h, m, approval.Approve, "内容を確認しました。")
 	case "reject":
@@ -126,7 +126,7 @@ func (s *stage) then(ctx context.Context, h *house, m *holdqueue.Message, what s
 
 func (s *stage) decide(ctx context.Context, h *house, m *holdqueue.Message, verb approval.Verb, comment string) error {
 	by := approval.Actor{Address: mailaddr.Address(s.person("manager").Email)}
-	requests, err := h.desk.OfMessage(ctx, m.ID, by)
+	requests, err := h.desk.OfFamily(ctx, m.Family, by)
 	if err != nil {
 		return err
 	}

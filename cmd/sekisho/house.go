@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -209,7 +210,7 @@ func (h *house) held(tx *db.Tx, m *holdqueue.Message, rs []*holdqueue.Recipient,
 
 // leaving makes links work: the final dot is about to be written.
 func (h *house) leaving(tx *db.Tx, m *holdqueue.Message, rs []*holdqueue.Recipient, _ holdqueue.Actor) error {
-	return h.links.Activate(tx, m.ID, idsOf(rs))
+	return perCopy(rs, func(id string, ids []string) error { return h.links.Activate(tx, id, ids) })
 }
 
 // ended closes questions, tells people, and takes back links of mail that never arrived.
@@ -226,11 +227,24 @@ func (h *house) ended(tx *db.Tx, m *holdqueue.Message, rs []*holdqueue.Recipient
 		linkify.MailFailed:  {holdqueue.Failed},
 		linkify.MailStopped: {holdqueue.Refused, holdqueue.Cancelled, holdqueue.Rejected, holdqueue.Expired},
 	} {
-		over := certain(inState(rs, states...))
-		if len(over) == 0 {
-			continue
+		err := perCopy(certain(inState(rs, states...)), func(id string, ids []string) error {
+			return h.links.End(tx, id, ids, why, linkify.Actor(by))
+		})
+		if err != nil {
+			return err
 		}
-		if err := h.links.End(tx, m.ID, idsOf(over), why, linkify.Actor(by)); err != nil {
+	}
+	return nil
+}
+
+// perCopy calls do once for each message the recipients belong to: of a mail that upstream split, each copy has links of
+// its own.
+func perCopy(rs []*holdqueue.Recipient, do func(id string, ids []string) error) error {
+	for len(rs) > 0 {
+		id := rs[0].Message
+		mine := slices.DeleteFunc(slices.Clone(rs), func(r *holdqueue.Recipient) bool { return r.Message != id })
+		rs = slices.DeleteFunc(slices.Clone(rs), func(r *holdqueue.Recipient) bool { return r.Message == id })
+		if err := do(id, idsOf(mine)); err != nil {
 			return err
 		}
 	}

@@ -143,12 +143,15 @@ type queueLine struct {
 	MailFrom   string           `json:"mail_from"`
 	Origin     string           `json:"origin"`
 	Source     string           `json:"source,omitempty"`
+	Family     string           `json:"family"`
+	Copies     []string         `json:"copies,omitempty"` // ids it arrived as, where upstream split it
 	Size       int64            `json:"size"`
 	Recipients []queueRecipient `json:"recipients"`
 }
 
 type queueRecipient struct {
 	ID        string     `json:"id"`
+	Message   string     `json:"message"` // the copy it belongs to
 	Address   string     `json:"address"`
 	State     string     `json:"state"`
 	ReleaseAt *time.Time `json:"release_at,omitempty"`
@@ -164,9 +167,9 @@ type queueRecipient struct {
 
 func (h *house) line(m *holdqueue.Message) queueLine {
 	l := queueLine{ID: m.ID, AcceptedAt: m.AcceptedAt, Person: string(m.Person), MailFrom: string(m.MailFrom),
-		Origin: string(m.Origin), Source: m.Source, Size: m.Size}
+		Origin: string(m.Origin), Source: m.Source, Family: m.Family, Copies: m.Copies, Size: m.Size}
 	for _, r := range m.Recipients {
-		q := queueRecipient{ID: r.ID, Address: string(r.Address), State: string(r.State), Stopped: r.Stopped, Uncertain: r.Uncertain,
+		q := queueRecipient{ID: r.ID, Message: r.Message, Address: string(r.Address), State: string(r.State), Stopped: r.Stopped, Uncertain: r.Uncertain,
 			Reason: string(r.Reason), Reply: r.Reply, Tries: r.Tries}
 		switch r.State {
 		case holdqueue.Delayed:
@@ -241,6 +244,9 @@ func (c *QueueShowCmd) Run(ctx context.Context, out *Streams) error {
 		}
 		fmt.Fprintf(out.Out, "%s\naccepted  %s\nperson    %s\nfrom      <%s>\norigin    %s %s\nsize      %d octets\n", l.ID,
 			l.AcceptedAt.Local().Format(time.DateTime), l.Person, l.MailFrom, l.Origin, l.Source, l.Size)
+		if n := len(l.Copies); n > 0 {
+			fmt.Fprintf(out.Out, "copies    %d, as the source split it: %s\n", n, strings.Join(l.Copies, " "))
+		}
 		for _, r := range l.Recipients {
 			fmt.Fprintf(out.Out, "\n<%s>  %s  %s\n", printable(r.Address), r.State, r.ID)
 			if r.ReleaseAt != nil {
@@ -263,9 +269,9 @@ func (c *QueueShowCmd) Run(ctx context.Context, out *Streams) error {
 	})
 }
 
-// find gives a mail of the company, or an error a person understands.
+// find gives a whole mail of the company by the id of any of its copies, or an error a person understands.
 func (h *house) find(ctx context.Context, id string) (*holdqueue.Message, error) {
-	m, err := h.queue.Get(ctx, id)
+	m, err := h.queue.Whole(ctx, id)
 	if errors.Is(err, db.ErrNotFound) || err == nil && m.Origin == holdqueue.FromSystem {
 		return nil, fmt.Errorf("there is no mail %s", printable(id))
 	}
@@ -410,7 +416,7 @@ type QueueRetryCmd struct {
 // Run retries.
 func (c *QueueRetryCmd) Run(ctx context.Context, out *Streams) error {
 	return c.verb(ctx, out, c.Why, c.IDs, "retried", func(h *house, id string) ([]holdqueue.Outcome, error) {
-		m, err := h.queue.Get(ctx, id)
+		m, err := h.queue.Whole(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -466,7 +472,10 @@ type QueueExportCmd struct {
 // Run writes the stored mail to standard output.
 func (c *QueueExportCmd) Run(ctx context.Context, out *Streams) error {
 	return c.open(ctx, out, func(h *house) error {
-		m, err := h.find(ctx, c.ID)
+		if _, err := h.find(ctx, c.ID); err != nil {
+			return err
+		}
+		m, err := h.queue.Get(ctx, c.ID) // this copy, not the first of its mail
 		if err != nil {
 			return err
 		}

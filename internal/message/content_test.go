@@ -196,6 +196,39 @@ func TestDigestIsThatOfTheFamily(t *testing.T) {
 	}
 }
 
+func TestDigestSeesEverythingThatAReaderSees(t *testing.T) {
+	mail := head + "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\none\n--b\n" +
+		"Content-Type: message/rfc822\n\nFrom: c@d.example\nSubject: in\n\nz\n--b\nContent-Type: text/csv; name=a.csv\n\n1,2\n--b--\n"
+	d := Digest(parse(t, mail))
+	if d == "" {
+		t.Fatal("a plain mail has no digest")
+	}
+	for name, change := range map[string][2]string{
+		"charset": {"charset=utf-8", "charset=shift_jis"}, "file name": {"a.csv", "b.csv"}, "author of the forwarded mail": {"c@d.example", "e@d.example"},
+		"subject of the forwarded mail": {"Subject: in", "Subject: on"}, "structure": {"multipart/mixed", "multipart/alternative"},
+	} {
+		if got := Digest(parse(t, strings.Replace(mail, change[0], change[1], 1))); got == d {
+			t.Errorf("another %s is the same family", name)
+		}
+	}
+	again := strings.Replace(mail, "charset=utf-8\n\none\n", "charset=\"UTF-8\"\nContent-Transfer-Encoding: base64\n\nb25l\n", 1)
+	if got := Digest(parse(t, again)); got != d {
+		t.Error("a copy with another transfer encoding is another family")
+	}
+}
+
+func TestAMailThatCanBeReadInTwoWaysIsNobodysCopy(t *testing.T) {
+	for name, mail := range map[string]string{
+		"two content types":     head + "Content-Type: text/plain\nContent-Type: text/html\n\nx\n",
+		"base64 behind its end": head + "Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nSGVsbG8=\nSGVsbG8=\n",
+		"a fragment of a mail":  head + "Content-Type: message/partial; id=x; number=1; total=2\n\nx\n",
+	} {
+		if got := Digest(parse(t, mail)); got != "" {
+			t.Errorf("%s has a digest", name)
+		}
+	}
+}
+
 func TestCrosscheck(t *testing.T) {
 	for name, c := range mails {
 		for _, a := range Crosscheck(parse(t, c.mail)) {
