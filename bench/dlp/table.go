@@ -35,6 +35,11 @@ func (o order) tables(out io.Writer, ours *system.Sekisho) error {
 			all = append(all, r)
 		}
 		printSet(out, set, docs, all)
+		of, n, err := held(ours, docs)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\nclean mails that the factory policy would hold: %d of %d\n", n, of)
 		if set == tuned {
 			printForms(out, all[0][dlp.Medium])
 		}
