@@ -10,7 +10,7 @@ export CGO_ENABLED := 1
 FUZZTIME ?= 3s
 STATICCHECK := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sekisho-tools/staticcheck-$(shell awk '$$1 == "honnef.co/go/tools" {print $$2}' tools/staticcheck/go.mod)
 
-.PHONY: help build demo check test test-all test-fixtures bench bench-dlp crash race fuzz lint tools clean
+.PHONY: help build demo check test test-all test-fixtures bench bench-dlp crash nodes race fuzz lint tools clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,10 @@ crash: tools ## 200 times kill -9 and 100 power cuts under load: nothing may be 
 
 race: tools ## the packages with goroutines under the race detector
 	$(GO) test -tags '$(TAGS)' -race -timeout 30m ./holdqueue/... ./internal/db/ ./submission/ ./approval/ ./linkify/ ./web/... ./cmd/sekisho/
+
+NODES ?= 10m
+nodes: tools ## three nodes on PostgreSQL and S3, killed at random for NODES=10m
+	$(GO) test -tags '$(TAGS)' -timeout 8h -count 1 -v -run NodesAreKilled ./internal/story/ -args -nodes $(NODES)
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@./tools/fuzz $(FUZZTIME)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
@@ -42,6 +43,8 @@ type Options struct {
 	Room func() error
 
 	Limits Limits
+	// Behind wraps every listener: balancer.Listen, where load balancers say whose connection it is. Optional.
+	Behind func(net.Listener) net.Listener
 	// Ledger shares counts with other nodes of the same database; nil counts alone.
 	Ledger *Ledger
 	// ClientInReceived puts the client's address and EHLO name into Received.

@@ -140,6 +140,9 @@ func (s *Server) Bind(ctx context.Context) error {
 				s.unbind()
 				return fmt.Errorf("listen for mail: %w", err)
 			}
+			if s.o.Behind != nil {
+				l = s.o.Behind(l)
+			}
 			s.listeners = append(s.listeners, &listener{l, s, group.port})
 		}
 	}

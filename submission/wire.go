@@ -356,10 +356,16 @@ func (w *wire) Close() error {
 	return err
 }
 
+// closeWriter is a TCP connection, or one behind a load balancer.
+type closeWriter interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // waitForEnd lets the client read our last word before the connection goes: closing with octets unread makes the
 // system throw away what was written.
 func (w *wire) waitForEnd() {
-	if c, ok := w.under.Conn.(*net.TCPConn); ok {
+	if c, ok := w.under.Conn.(closeWriter); ok {
 		c.CloseWrite()
 		c.SetReadDeadline(time.Now().Add(lingerTime))
 		io.Copy(io.Discard, io.LimitReader(c, maxDrain))

@@ -47,6 +47,9 @@ type Config struct {
 	// Roles are what this node does, of several that share a database and a
 	// store: submission, queue, web, portal; default all.
 	Roles []string `yaml:"roles"`
+	// Balancers are load balancers whose connections, to every listener but
+	// metrics, begin with the PROXY protocol; all of them must.
+	Balancers []string `yaml:"balancers"`
 
 	file *yamlfile.File
 }

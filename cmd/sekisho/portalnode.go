@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -46,7 +47,7 @@ func servePortal(ctx context.Context, c *Config, log *slog.Logger, ready func(*r
 	if err != nil {
 		return err
 	}
-	if err := d.open(c.Portal.Listen, c.Portal.TLS, handler, &d.at.Portal, log); err != nil {
+	if err := d.open(c.Portal.Listen, c.Portal.TLS, handler, &d.at.Portal, log, func(l net.Listener) net.Listener { return c.behind(l, log) }); err != nil {
 		return fmt.Errorf("portal.listen: %w", err)
 	}
 	counts := metric.New(version())

@@ -5,10 +5,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/sekisho-mail/sekisho/internal/balancer"
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/node"
 )
@@ -42,9 +46,25 @@ func (c *Config) validateRoles() {
 			c.file.Add(at, "the role %q stands twice", r)
 		}
 	}
+	for i, b := range c.Balancers {
+		if p, err := netip.ParsePrefix(b); err != nil || p.Bits() == 0 {
+			c.file.Add(fmt.Sprintf("balancers[%d]", i), "%q is no network of load balancers; write for example 192.0.2.10/32", b)
+		}
+	}
 	if c.does(rolePortal) && !c.does(roleWeb) && c.Portal.Listen == "" {
 		c.file.Add("portal.listen", "a portal on a node without the role web needs portal.listen")
 	}
+}
+
+// behind wraps a listener so that a load balancer can say whose connection it is.
+func (c *Config) behind(l net.Listener, log *slog.Logger) net.Listener {
+	var from []netip.Prefix
+	for _, b := range c.Balancers {
+		if p, err := netip.ParsePrefix(b); err == nil { // else reported with the configuration
+			from = append(from, p)
+		}
+	}
+	return balancer.Listen(l, from, log)
 }
 
 // missingRoles are those that this node leaves to others.

@@ -229,7 +229,7 @@ func (h *house) openPages(d *doors) (err error) {
 		}
 	}
 	if portal != nil && c.Portal.Listen != "" {
-		if err := d.open(c.Portal.Listen, c.Portal.TLS, portal, &d.at.Portal, h.log); err != nil {
+		if err := d.open(c.Portal.Listen, c.Portal.TLS, portal, &d.at.Portal, h.log, h.behind); err != nil {
 			return fmt.Errorf("portal.listen: %w", err)
 		}
 		portal = nil
@@ -240,7 +240,7 @@ func (h *house) openPages(d *doors) (err error) {
 	if portal != nil {
 		staff = beside(staff, portal)
 	}
-	if err := d.open(c.Web.Listen, c.Web.TLS, staff, &d.at.Web, h.log); err != nil {
+	if err := d.open(c.Web.Listen, c.Web.TLS, staff, &d.at.Web, h.log, h.behind); err != nil {
 		return fmt.Errorf("web.listen: %w", err)
 	}
 	if portal != nil {
@@ -249,12 +249,17 @@ func (h *house) openPages(d *doors) (err error) {
 	return nil
 }
 
+// behind lets load balancers say whose connection it is.
+func (h *house) behind(l net.Listener) net.Listener {
+	return h.config.behind(l, h.log.With("part", "balancer"))
+}
+
 func (d *doors) openMetrics(c *Config, counts *metric.Registry, log *slog.Logger) error {
 	if c.Metrics.Listen == "" {
 		return nil
 	}
 	var at string
-	if err := d.open(c.Metrics.Listen, TLSFiles{}, counts.Handler(), &at, log); err != nil {
+	if err := d.open(c.Metrics.Listen, TLSFiles{}, counts.Handler(), &at, log, nil); err != nil {
 		return fmt.Errorf("metrics.listen: %w", err)
 	}
 	return nil
@@ -284,12 +289,15 @@ type pages struct {
 	listener net.Listener
 }
 
-func (d *doors) open(listen string, files TLSFiles, handler http.Handler, at *string, log *slog.Logger) error {
+func (d *doors) open(listen string, files TLSFiles, handler http.Handler, at *string, log *slog.Logger, behind func(net.Listener) net.Listener) error {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
 	}
 	*at = l.Addr().String()
+	if behind != nil {
+		l = behind(l)
+	}
 	if files.Given() {
 		conf, err := submission.ReloadingTLS(files.CertFile, files.KeyFile)
 		if err != nil {
@@ -329,6 +337,7 @@ func (h *house) newSubmission(ledger *submission.Ledger) (*submission.Server, er
 		People: whose{h.roster}, Keys: h.keys, Room: h.room, ClientInReceived: c.ClientInReceived, Log: h.log.With("part", "submission"), Metrics: h.counts,
 		Limits:          c.limits(),
 		Ledger:          ledger,
+		Behind:          h.behind,
 		RefuseRecipient: h.refuseRecipient,
 		Begin:           func(ctx context.Context) (submission.Draft, error) { return h.queue.Begin(ctx) },
 	}

@@ -25,7 +25,7 @@ type rule struct {
 func ours() []rule {
 	return []rule{
 		{"cmd/sekisho", "cmd/sekisho/internal/demo web web/signin web/words approval linkify submission submission/dlp submission/policy " +
-			"holdqueue holdqueue/relay internal/audit internal/blob internal/clamd internal/db internal/failpoint internal/mailaddr internal/message internal/metric " +
+			"holdqueue holdqueue/relay internal/audit internal/balancer internal/blob internal/clamd internal/db internal/failpoint internal/mailaddr internal/message internal/metric " +
 			"internal/node internal/seal internal/yamlfile", "wires everything together, so it knows everybody; nobody knows it"},
 		{"cmd/sekisho/internal/demo", "internal/message",
 			"a play's other actors (provider, next hop, outbox) must not lean on the product they are played to"},
@@ -70,6 +70,7 @@ func ours() []rule {
 		{"bench/dlp/score", "bench/dlp/corpus bench/dlp/system submission/dlp", "compares"},
 
 		{"internal/audit", "internal/db internal/seal", "a leaf beside the tables it writes"},
+		{"internal/balancer", "", "a leaf"},
 		{"internal/blob", "internal/failpoint", "a leaf"},
 		{"internal/clamd", "", "a leaf: detection is given it as a function"},
 		{"internal/db", "internal/failpoint", "a leaf"},
@@ -113,6 +114,7 @@ func libraries() []library {
 		{"github.com/mattn/go-sqlite3", "internal/db cmd/sekisho tools/bench/bare", "only internal/db opens databases; the command prints the library's version; the least of a server is measured beside ours"},
 		{"github.com/jackc/pgx/v5", "internal/db internal/db/dbtest", "only internal/db opens databases"},
 		{"github.com/pressly/goose/v3", "internal/db", "schemas change in one place"},
+		{"github.com/pires/go-proxyproto", "internal/balancer", "one package believes load balancers"},
 		{"filippo.io/age", "internal/seal", "one package knows how bytes are sealed"},
 		{"golang.org/x/crypto/chacha20poly1305", "internal/seal", "as age"},
 		{"golang.org/x/mod/sumdb", "internal/audit", "one package makes the log's proofs"},

@@ -30,6 +30,10 @@ type settings struct {
 	lines    map[string]string // configuration lines by their first key, instead of the usual ones
 	dex      *dextest.Dex      // another provider than the shared one
 	hop      nextHop
+	beside   *house   // the company whose further node this one is
+	names    []string // further names in the certificate
+	ip       string   // addresses that were taken before, with portal
+	portal   string
 	dataDir  string
 	database string
 	files    string
@@ -105,17 +109,26 @@ func found(t *testing.T, s settings) *house {
 	return h
 }
 
+// twoAddresses are for a house and its portal, which has a host of its own.
+func twoAddresses(t *testing.T) (ip, portal string) {
+	n := int(shared.taken.Add(2))
+	if n >= houses {
+		t.Fatal("too many companies in one run")
+	}
+	return shared.address(n - 1), shared.address(n)
+}
+
 // prepare writes everything that a company has before its service starts.
 func prepare(t *testing.T, s settings) *house {
 	t.Helper()
 	if err := shared.looked(); err != nil {
 		t.Fatal(err)
 	}
-	n := int(shared.taken.Add(2)) // two addresses: the portal has a host of its own
-	if n >= houses {
-		t.Fatal("too many companies in one run")
+	ip, portal := s.ip, s.portal
+	if ip == "" {
+		ip, portal = twoAddresses(t)
 	}
-	h := &house{t: t, dir: t.TempDir(), ip: shared.address(n - 1), portalHost: shared.address(n), signedIn: map[string]*browser{}, hop: s.hop, dex: s.dex}
+	h := &house{t: t, dir: t.TempDir(), ip: ip, portalHost: portal, signedIn: map[string]*browser{}, hop: s.hop, dex: s.dex}
 	if h.dex == nil {
 		h.dex = shared.dex
 	}
@@ -124,7 +137,11 @@ func prepare(t *testing.T, s settings) *house {
 	if s.fails {
 		h.breakable()
 	}
-	h.cert = testkit.NewCertificate(t, h.ip, h.portalHost, "mail.corp.example", "localhost")
+	if s.beside != nil {
+		h.cert = s.beside.cert
+	} else {
+		h.cert = testkit.NewCertificate(t, append([]string{h.ip, h.portalHost, "mail.corp.example", "localhost"}, s.names...)...)
+	}
 	if h.hop == nil {
 		h.hop = newRecorder(t)
 	}
@@ -217,7 +234,7 @@ func (h *house) configuration(s settings) string {
 		}
 		fmt.Fprintf(&text, "%s: %s\n", l[0], l[1])
 	}
-	for _, key := range []string{"dkim", "retention"} {
+	for _, key := range []string{"dkim", "retention", "keys", "roles"} {
 		if own, ok := s.lines[key]; ok {
 			fmt.Fprintf(&text, "%s: %s\n", key, h.fill(own))
 		}
