@@ -64,6 +64,8 @@ type Meta struct {
 	Ret       string             `json:"ret,omitempty"`   // RFC 3461: "", FULL, HDRS
 	EnvID     string             `json:"envid,omitempty"` // RFC 3461, decoded
 	Client    string             `json:"client,omitempty"`
+	// Anew is what Prepare is to add to a mail of a person's that our pages wrote; opaque here.
+	Anew string `json:"anew,omitempty"`
 
 	// Of our own mail (FromSystem) only.
 	Kind    string `json:"kind,omitempty"`    // "held", "question", "dsn", ...

@@ -188,6 +188,8 @@ type Link struct {
 	Taken       int64 // files taken whole, once per file and browser
 	FirstTaken  time.Time
 	LastTaken   time.Time
+	RemindedAt  time.Time
+	AskedAt     time.Time // somebody with the expired link wants it open again
 }
 
 // Download is one line of a link's log: one transfer.

@@ -71,12 +71,15 @@ func lost(changed int64, err error) error {
 
 // Activate makes the links of those recipients answer. It belongs in the transaction of dot_sent; a
 // recipient without a link is no error, a revoked link stays revoked.
-func (l *Links) Activate(tx *db.Tx, message string, recipients []string) error {
-	return l.each(tx, message, recipients, func(r row) error {
+func (l *Links) Activate(tx *db.Tx, recipients []string) error {
+	return l.each(tx, recipients, func(r row) error {
 		if !r.activate(tx.Now()) {
 			return nil
 		}
 		if err := save(tx, r); err != nil {
+			return err
+		}
+		if err := l.scheduleReminder(tx, r); err != nil {
 			return err
 		}
 		return record(tx, System, "link.activate", r.message, r.recipient, r.id, nil)
@@ -85,17 +88,17 @@ func (l *Links) Activate(tx *db.Tx, message string, recipients []string) error {
 
 // End revokes the links of recipients whose mail failed for good, was cancelled, rejected or returned. Do
 // not call it for a delivery that is uncertain: that mail may have arrived.
-func (l *Links) End(tx *db.Tx, message string, recipients []string, why Cause, by Actor) error {
-	return l.each(tx, message, recipients, func(r row) error {
+func (l *Links) End(tx *db.Tx, recipients []string, why Cause, by Actor) error {
+	return l.each(tx, recipients, func(r row) error {
 		_, err := l.revoke(tx, r, why, by)
 		return err
 	})
 }
 
 // each runs fn on the link of each recipient that has one.
-func (l *Links) each(tx *db.Tx, message string, recipients []string, fn func(row) error) error {
+func (l *Links) each(tx *db.Tx, recipients []string, fn func(row) error) error {
 	for _, id := range recipients {
-		r, err := rowOf(tx, message, id)
+		r, err := rowOf(tx, id)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
@@ -223,6 +226,11 @@ func (l *Links) extend(tx *db.Tx, r row, end time.Time, by Actor) (Outcome, erro
 	}
 	if err := l.o.Schedule(tx, WorkSweep, r.message, r.expires.Add(l.o.Keep)); err != nil {
 		return Outcome{}, err
+	}
+	if r.state == Active {
+		if err := l.scheduleReminder(tx, r); err != nil {
+			return Outcome{}, err
+		}
 	}
 	return o, record(tx, by, "link.extend", r.message, r.recipient, r.id,
 		map[string]string{"until": end.UTC().Format(time.RFC3339)})

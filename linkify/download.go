@@ -220,6 +220,9 @@ func (t *transfer) log(tx *db.Tx, f File, completes bool) error {
 // count keeps the figures that lists show, so that nobody ever counts rows.
 func (t *transfer) count(tx *db.Tx, f File) error {
 	now := db.Micros(tx.Now())
+	if err := t.links.told(tx, t.row); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`UPDATE link SET taken = taken + 1, last_taken = $1,
 		first_taken = CASE WHEN first_taken = 0 THEN $2 ELSE first_taken END WHERE id = $3`, now, now, t.row.id); err != nil {
 		return err

@@ -186,7 +186,7 @@ func (d *desk) leave(m Mail, rs ...Recipient) {
 	for _, r := range rs {
 		ids = append(ids, r.ID)
 	}
-	if err := d.db.Write(context.Background(), func(tx *db.Tx) error { return d.Activate(tx, m.ID, ids) }); err != nil {
+	if err := d.db.Write(context.Background(), func(tx *db.Tx) error { return d.Activate(tx, ids) }); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -43,6 +43,10 @@ type Options struct {
 	Post func(tx *db.Tx, letter Letter) error
 	// Schedule puts work into the queue's one table of due work; the same kind and ref again moves its time.
 	Schedule func(tx *db.Tx, kind, ref string, due time.Time) error
+	// Remind is how long before the end of a link its recipient hears of files that nobody took; 0 is never.
+	Remind time.Duration
+	// Receipts says how owners hear of downloads; "" is NoReceipts.
+	Receipts Receipts
 	// Staff is what links to the pages of the company's people start with: "https://hold.corp.example".
 	Staff string
 	// Folders bound what strangers can put into one folder; zero is 2 GiB a file, 10 GiB and 200 files in all.
@@ -102,4 +106,12 @@ func (o *Options) settle() error {
 		return fmt.Errorf("linkify: a link lives between one and %d days", maxLife/(24*time.Hour))
 	}
 	return nil
+}
+
+// Handlers are the kinds of due work of this package, with what carries them out.
+func (l *Links) Handlers() map[string]func(ctx context.Context, ref string) (again time.Time, err error) {
+	return map[string]func(context.Context, string) (time.Time, error){
+		WorkExpire: l.Expire, WorkSweep: l.Sweep, WorkLetter: l.Letter, WorkRemind: l.Remind, WorkAsk: l.Asked, WorkDigest: l.Digest,
+		WorkFolderEnd: l.EndFolder, WorkCheck: l.CheckUpload, WorkTell: l.TellFolder,
+	}
 }

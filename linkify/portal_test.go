@@ -170,7 +170,7 @@ func TestRevokeAndActivateAtOnce(t *testing.T) {
 			token := tokenIn(t, d.prepare(m, r))
 			done := make(chan error, 2)
 			go func() {
-				done <- d.db.Write(context.Background(), func(tx *db.Tx) error { return d.Activate(tx, m.ID, []string{r.ID}) })
+				done <- d.db.Write(context.Background(), func(tx *db.Tx) error { return d.Activate(tx, []string{r.ID}) })
 			}()
 			go func() {
 				_, err := d.Revoke(context.Background(), m.ID, nil, ByPerson, System)
@@ -194,7 +194,7 @@ func TestAMailThatFailedHasNoLink(t *testing.T) {
 		m, r := d.mail(letterTo(pdf(100))), to(bob, AccessOpen)
 		token := d.sent(m, r)
 		err := d.db.Write(context.Background(), func(tx *db.Tx) error {
-			return d.End(tx, m.ID, []string{r.ID, "nobody"}, MailFailed, System)
+			return d.End(tx, []string{r.ID, "nobody"}, MailFailed, System)
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func (l *Links) Prepare(ctx context.Context, w io.Writer, m Mail, r Recipient) e
 	}
 	var found row
 	err = l.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		found, err = rowOf(tx, m.ID, r.ID)
+		found, err = rowOf(tx, r.ID)
 		return err
 	})
 	switch {
@@ -91,9 +91,11 @@ func (l *Links) again(ctx context.Context, w io.Writer, msg *message.Message, r 
 	if err != nil {
 		return err
 	}
-	s, err := p.choose(msg)
-	if err != nil {
-		return err
+	var s Splice
+	if !p.Anew {
+		if s, err = p.choose(msg); err != nil {
+			return err
+		}
 	}
 	body, err := l.render(w, msg, s, r, p)
 	if err != nil || body == r.body {
@@ -141,7 +143,11 @@ func (l *Links) render(w io.Writer, msg *message.Message, s Splice, r row, p pla
 		return "", err
 	}
 	sum := sha256.New()
-	if err := Render(io.MultiWriter(w, sum), msg, s, p.Notice.fill(pageAddress(p.Portal, token))); err != nil {
+	write := Render
+	if p.Anew {
+		write = RenderNotice
+	}
+	if err := write(io.MultiWriter(w, sum), msg, s, p.Notice.fill(pageAddress(p.Portal, token))); err != nil {
 		return "", fmt.Errorf("write mail with links: %w", err)
 	}
 	return hexSum(sum), nil

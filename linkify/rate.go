@@ -24,6 +24,14 @@ func limitsOf(what string) []limitOf {
 		return []limitOf{{15 * time.Minute, 5}, {24 * time.Hour, 30}}
 	case codeFromNetwork:
 		return []limitOf{{time.Hour, 30}}
+	case askOfLink:
+		return []limitOf{{24 * time.Hour, 1}}
+	case anewOfLink:
+		return []limitOf{{24 * time.Hour, 5}}
+	case askFromNetwork:
+		return []limitOf{{time.Hour, 20}}
+	case askLetter:
+		return []limitOf{{24 * time.Hour, 2}}
 	case uploadsFromNetwork:
 		return []limitOf{{time.Hour, 1000}}
 	default:
@@ -36,6 +44,11 @@ const (
 	codeToAddress   = "code.address"
 	codeFromNetwork = "code.network"
 	openOfLink      = "open.link" // browsers let in by pressing the button, per link and network
+
+	askOfLink      = "ask.link"
+	askFromNetwork = "ask.network"
+	askLetter      = "ask.letter"
+	anewOfLink     = "anew.link"
 
 	foldersOfPerson    = "folder.person"
 	invitesOfPerson    = "invite.person"

@@ -29,26 +29,27 @@ type row struct {
 	cause                  Cause
 	files, taken           int64
 	firstTaken, lastTaken  time.Time
+	reminded, asked        time.Time // zero for a portal
 }
 
 // A portal's database user may read these columns; title is for staff, sealed with keys that a portal has not.
 const (
 	portalColumns = `id, message, recipient, generation, key_id, state, access, shared, person, sealed, plan, body, version,
 	created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken`
-	rowColumns = portalColumns + `, title`
+	rowColumns = portalColumns + `, title, reminded_at, asked_at`
 )
 
 type scanner interface{ Scan(dest ...any) error }
 
 func scanRow(s scanner) (row, error) {
 	var r row
-	var shared, created, expires, activated, ended, first, last int64
+	var shared, created, expires, activated, ended, first, last, reminded, asked int64
 	err := s.Scan(&r.id, &r.message, &r.recipient, &r.generation, &r.keyID, &r.state, &r.access, &shared, &r.person,
 		&r.sealed, &r.plan, &r.body, &r.version,
-		&created, &expires, &activated, &ended, &r.endedBy, &r.cause, &r.files, &r.taken, &first, &last, &r.title)
+		&created, &expires, &activated, &ended, &r.endedBy, &r.cause, &r.files, &r.taken, &first, &last, &r.title, &reminded, &asked)
 	r.shared = shared != 0
 	r.created, r.expires, r.activated, r.ended = db.Time(created), db.Time(expires), db.Time(activated), db.Time(ended)
-	r.firstTaken, r.lastTaken = db.Time(first), db.Time(last)
+	r.firstTaken, r.lastTaken, r.reminded, r.asked = db.Time(first), db.Time(last), db.Time(reminded), db.Time(asked)
 	if db.IsNoRows(err) {
 		return row{}, ErrNotFound
 	}
@@ -98,6 +99,7 @@ type plan struct {
 	Portal  string        `json:"portal"`
 	Notice  Notice        `json:"notice"` // with urlMark for the address
 	Files   []plannedFile `json:"files"`
+	Anew    bool          `json:"anew,omitempty"` // the files came with an earlier mail
 }
 
 type plannedFile struct {
@@ -158,15 +160,16 @@ func (p plan) filesOf() []File {
 }
 
 func rowByToken(tx *db.Tx, token string) (row, error) {
-	return scanRow(tx.QueryRow(`SELECT `+portalColumns+`, NULL FROM link WHERE token = $1`, tokenHash(token)))
+	return scanRow(tx.QueryRow(`SELECT `+portalColumns+`, NULL, 0, 0 FROM link WHERE token = $1`, tokenHash(token)))
 }
 
 func rowByID(tx *db.Tx, id string) (row, error) {
 	return scanRow(tx.QueryRow(`SELECT `+rowColumns+` FROM link WHERE id = $1`, id))
 }
 
-func rowOf(tx *db.Tx, message, recipient string) (row, error) {
-	return scanRow(tx.QueryRow(`SELECT `+rowColumns+` FROM link WHERE message = $1 AND recipient = $2`, message, recipient))
+// rowOf finds the link of a recipient, whichever mail its files came with.
+func rowOf(tx *db.Tx, recipient string) (row, error) {
+	return scanRow(tx.QueryRow(`SELECT `+rowColumns+` FROM link WHERE recipient = $1`, recipient))
 }
 
 // rowsOfMessage are all links of one mail. A mail has at most some thousand recipients.

@@ -34,6 +34,11 @@ func Render(w io.Writer, m *message.Message, s Splice, n Notice) error {
 		_, err := w.Write(m.Raw)
 		return err
 	}
+	return RenderNotice(w, m, s, n)
+}
+
+// RenderNotice is Render also where no part is taken out.
+func RenderNotice(w io.Writer, m *message.Message, s Splice, n Notice) error {
 	r := splicing{raw: m.Raw, root: m.Root, notice: n.complete().besides(m), eol: lineEnd(m.Root), gone: map[*message.Part]bool{}}
 	for _, a := range s.Links {
 		if !a.Part.Rewritable() {

@@ -166,7 +166,7 @@ func BenchmarkDownload(b *testing.B) {
 	if err := d.Prepare(context.Background(), &out, m, r); err != nil {
 		b.Fatal(err)
 	}
-	if err := d.o.DB.Write(context.Background(), func(tx *db.Tx) error { return d.Activate(tx, m.ID, []string{r.ID}) }); err != nil {
+	if err := d.o.DB.Write(context.Background(), func(tx *db.Tx) error { return d.Activate(tx, []string{r.ID}) }); err != nil {
 		b.Fatal(err)
 	}
 	token, v := tokenIn(b, out.Bytes()), browser()

@@ -60,6 +60,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 		"GET /messages/:id/links":              "snyyny",
 		"POST /messages/:id/links/revoke":      "snyyny",
 		"POST /messages/:id/links/extend":      "snyyny",
+		"POST /messages/:id/links/resend":      "snyyny",
 		"GET /folders":                         "syyyyy",
 		"POST /folders":                        "syyyyy",
 		"GET /folders/:id":                     "snynny",

@@ -27,6 +27,15 @@ func (p *portal) enterCode(ctx context.Context, r *Request) (Response, error) {
 	return &seeOther{to: p.step(r, ""), cookies: cookies}, nil
 }
 
+// askAgain asks the sender to open an expired link again.
+func (p *portal) askAgain(ctx context.Context, r *Request) (Response, error) {
+	err := p.Links.AskAgain(ctx, r.Param("token"), p.who(r))
+	if errors.Is(err, linkify.ErrTooMany) || err == nil { // who asks twice a day has asked
+		return &seeOther{to: p.step(r, "asked")}, nil
+	}
+	return p.again(ctx, r, err)
+}
+
 // again shows the landing page with what was wrong, where the visitor can do
 // something about it there.
 func (p *portal) again(ctx context.Context, r *Request, err error) (Response, error) {

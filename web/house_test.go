@@ -96,6 +96,7 @@ type house struct {
 	got     []delivery
 	browser map[string]*http.Client
 	invited []Invitation
+	resent  []linkify.Anew
 	empty   bool // the file of the mails to come has no bytes
 }
 
@@ -176,7 +177,8 @@ func (h *house) handlers() (staff, portal http.Handler) {
 	d := Deps{DB: h.db, Queue: h.queue, Approval: h.desk, People: h.desk.People.Book, Links: h.links, Audit: h.audit, Gate: h.gate,
 		Keys: seal.NewTest(), Company: Company{Name: "株式会社コープ", Domains: []string{"corp.example"}, Language: "ja", Zone: zone},
 		BaseURL: base, PortalURL: files, Version: "test",
-		Invite: func(ctx context.Context, i Invitation) error { h.invited = append(h.invited, i); return nil }, Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)),
+		Invite: func(ctx context.Context, i Invitation) error { h.invited = append(h.invited, i); return nil },
+		Resend: func(ctx context.Context, a linkify.Anew) error { h.resent = append(h.resent, a); return nil }, Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)),
 		Ready: func(context.Context) error {
 			if err := h.ready.Load(); err != nil {
 				return *err
@@ -200,13 +202,14 @@ func (h *house) connect() {
 			for _, r := range rs {
 				ids = append(ids, r.ID)
 			}
-			return h.links.Activate(tx, m.ID, ids)
+			return h.links.Activate(tx, ids)
 		}}
 	for kind, do := range h.desk.Handlers() {
 		q.Handlers[kind] = do
 	}
-	q.Handlers[linkify.WorkExpire], q.Handlers[linkify.WorkSweep] = h.links.Expire, h.links.Sweep
-	q.Handlers[linkify.WorkFolderEnd], q.Handlers[linkify.WorkCheck], q.Handlers[linkify.WorkTell] = h.links.EndFolder, h.links.CheckUpload, h.links.TellFolder
+	for kind, do := range h.links.Handlers() {
+		q.Handlers[kind] = do
+	}
 }
 
 func deskVerdict(_ *holdqueue.Message, r *holdqueue.Recipient) (approval.Verdict, error) {

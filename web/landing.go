@@ -13,6 +13,7 @@ type landingPage struct {
 	linkify.Landing
 	Path    string // of the link, for the forms
 	Lang    string // chosen on the address line, carried along
+	Asked   bool   // the sender was asked to open it again
 	Enter   bool   // a code was sent: show the field for it
 	Left    int    // tries, after a wrong code
 	Problem string // key of what went wrong with the step before
@@ -30,7 +31,7 @@ func (p *portal) landingTelling(ctx context.Context, r *Request, more func(*land
 	if err != nil {
 		return nil, err
 	}
-	body := landingPage{Landing: l, Path: "/d/" + r.Param("token"), Enter: r.Query("step") == "enter"}
+	body := landingPage{Landing: l, Path: "/d/" + r.Param("token"), Enter: r.Query("step") == "enter", Asked: r.Query("step") == "asked"}
 	if r.Query("lang") != "" {
 		body.Lang = string(r.Lang)
 	}

@@ -29,6 +29,7 @@ type linkView struct {
 	Size      int64
 	MayRevoke bool
 	MayExtend bool
+	MayResend bool
 	Hidden    bool // subject and file names are content
 }
 
@@ -39,13 +40,13 @@ func linkViewOf(l linkify.Link, reads bool) linkView {
 	}
 	switch l.State {
 	case linkify.Active:
-		v.Class, v.MayRevoke, v.MayExtend = "sent", true, true
+		v.Class, v.MayRevoke, v.MayExtend, v.MayResend = "sent", true, true, true
 	case linkify.Inactive:
 		v.Class, v.MayRevoke = "waiting", true
 	case linkify.Expired:
-		v.MayExtend = true
+		v.MayExtend, v.MayResend = true, true
 	case linkify.Revoked:
-		v.Class = "ill"
+		v.Class, v.MayResend = "ill", l.Cause == linkify.ByPerson && !l.ActivatedAt.IsZero()
 	}
 	return v
 }
@@ -138,6 +139,10 @@ func linkWhy(o linkify.Outcome) string {
 		return "link_expired"
 	case errors.Is(o.Why, linkify.ErrGone):
 		return "file_gone"
+	case errors.Is(o.Why, linkify.ErrTooMany):
+		return "too_many"
+	case errors.Is(o.Why, linkify.ErrNotYours):
+		return "link_stays"
 	}
 	return "broken"
 }
@@ -166,6 +171,37 @@ func (st *staff) extendLinks(ctx context.Context, r *Request) (Response, error) 
 		return nil, err
 	}
 	return st.mailLinksTelling(ctx, r, "extend", out)
+}
+
+// resendLinks has a mail of the owner's bring the ticked links anew, or all of the mail. It waits and is inspected like
+// any other, so that a rule can ask somebody first.
+func (st *staff) resendLinks(ctx context.Context, r *Request) (Response, error) {
+	ids := chosenLinks(r)
+	found, err := st.Links.OfMessage(ctx, r.Mail.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out []linkify.Outcome
+	for _, l := range found {
+		if ids != nil && !slices.Contains(ids, l.ID) {
+			continue
+		}
+		o := linkify.Outcome{Link: l.ID, Address: l.Address, State: l.State}
+		anew, err := st.Links.Anew(ctx, r.Mail.ID, l.ID, linkActor(r))
+		switch {
+		case errors.Is(err, linkify.ErrGone), errors.Is(err, linkify.ErrNotYours), errors.Is(err, linkify.ErrTooMany):
+			o.Why = err
+		case err != nil:
+			return nil, err
+		default:
+			if err := st.Resend(ctx, anew); err != nil {
+				return nil, err
+			}
+			o.Done = true
+		}
+		out = append(out, o)
+	}
+	return st.mailLinksTelling(ctx, r, "resend", out)
 }
 
 func chosenLinks(r *Request) []string {

@@ -299,3 +299,49 @@ func TestFileNamesAreSafeToSaveUnder(t *testing.T) {
 		}
 	}
 }
+
+func TestAnExpiredPageLetsItsReaderAskTheSender(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "見積の件", "partner@files.example")
+	path := h.link(m)
+	h.advance(16 * 24 * time.Hour)
+	b := dextest.Browser(t)
+	h.get(b, path).is(t, http.StatusGone).has(t, "差出人に再公開を依頼する")
+	for range 2 { // the second press finds that it was done
+		h.post(b, path+"/ask").is(t, http.StatusGone).has(t, "差出人に依頼しました")
+	}
+	h.eventually("alice told", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		n := 0
+		for _, d := range h.got {
+			if d.to == "alice@corp.example" && strings.Contains(d.body, "再公開") {
+				n++
+			}
+		}
+		return n == 1
+	})
+	links, err := h.links.OfMessage(t.Context(), m.ID)
+	must(t, err)
+	if links[0].AskedAt.IsZero() {
+		t.Error("the sender's page does not know")
+	}
+	h.post(dextest.Browser(t), "/d/"+strings.Repeat("A", 43)+"/ask").is(t, http.StatusNotFound)
+}
+
+func TestLinksAreSentAgainByAMailOfTheSenders(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "見積の件", "partner@files.example")
+	h.link(m)
+	page := "/messages/" + m.ID + "/links"
+	h.post(h.as("alice"), page+"/resend").is(t, http.StatusOK)
+	if len(h.resent) != 0 {
+		t.Fatal("none ticked is none")
+	}
+	h.post(h.as("alice"), page+"/resend", "all", "1").is(t, http.StatusOK).has(t, "再送メールを送信待ちに入れました")
+	if len(h.resent) != 1 || h.resent[0].To != "partner@files.example" || h.resent[0].Person != "alice@corp.example" {
+		t.Fatalf("%+v", h.resent)
+	}
+	h.post(h.as("alice"), "/messages/"+m.ID+"/contain").is(t, http.StatusOK)
+	h.post(h.as("alice"), page+"/resend", "all", "1").is(t, http.StatusOK).has(t, "このリンクは再送できません")
+}

@@ -35,6 +35,7 @@ func (st *staff) routes() []route {
 		{method: get, path: "/messages/:id/links", need: linkActed, do: st.mailLinks},
 		{method: post, path: "/messages/:id/links/revoke", need: linkActed, do: st.revokeLinks},
 		{method: post, path: "/messages/:id/links/extend", need: linkActed, do: st.extendLinks},
+		{method: post, path: "/messages/:id/links/resend", need: linkActed, do: st.resendLinks},
 
 		{method: get, path: "/messages/:id/contain", need: linkActed, do: st.containing},
 		{method: post, path: "/messages/:id/contain", need: linkActed, do: st.contain},
@@ -97,6 +98,7 @@ func (p *portal) routes() []route {
 		{method: post, path: "/d/:token/code", need: anyone, do: p.requestCode},
 		{method: post, path: "/d/:token/enter", need: anyone, do: p.enterCode},
 		{method: post, path: "/d/:token/get", need: anyone, do: p.take},
+		{method: post, path: "/d/:token/ask", need: anyone, do: p.askAgain},
 		{method: get, path: "/d/:token/:file/:ticket", need: anyone, do: p.download, streams: true},
 
 		{method: get, path: "/assets/:stamp/:name", need: anyone, do: p.asset, bare: true},

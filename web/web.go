@@ -55,7 +55,9 @@ type Deps struct {
 	// ...", "disk: ...", "relay: ...".
 	Ready func(context.Context) error
 	// Invite hands a person's own mail to the queue, like any that they submit.
-	Invite  func(context.Context, Invitation) error
+	Invite func(context.Context, Invitation) error
+	// Resend does so with a mail that gives somebody a link anew.
+	Resend  func(context.Context, linkify.Anew) error
 	Version string
 	Log     *slog.Logger
 }

@@ -81,7 +81,7 @@ func (h *house) poison(m *holdqueue.Message, cause error) holdqueue.Inspection {
 }
 
 func envelopeOf(m *holdqueue.Message) Envelope {
-	e := Envelope{Person: m.Person, Source: m.Source, Automatic: m.Automatic, At: m.AcceptedAt}
+	e := Envelope{Person: m.Person, Source: m.Source, Automatic: m.Automatic, Reopens: m.Meta.Anew != "", At: m.AcceptedAt}
 	for _, r := range m.Recipients {
 		e.Recipients = append(e.Recipients, r.Address)
 	}
@@ -199,7 +199,7 @@ func (h *house) prepare(ctx context.Context, m *holdqueue.Message, to []*holdque
 	if err != nil {
 		return nil, err
 	}
-	if k.Link == nil {
+	if k.Link == nil && m.Meta.Anew == "" {
 		return body, nil
 	}
 	if len(to) != 1 {
@@ -217,10 +217,15 @@ func (h *house) prepare(ctx context.Context, m *holdqueue.Message, to []*holdque
 		return nil, err
 	}
 	out := h.queue.Spool()
-	err = h.links.Prepare(ctx, out, linkMail(m, raw), linkRecipient(to[0], k))
+	if m.Meta.Anew != "" {
+		err = h.links.PrepareAnew(ctx, out, linkMail(m, raw), linkRecipient(to[0], k), m.Meta.Anew)
+	} else {
+		err = h.links.Prepare(ctx, out, linkMail(m, raw), linkRecipient(to[0], k))
+	}
 	if err != nil {
 		out.Discard()
-		if errors.Is(err, linkify.ErrCannotLink) || errors.Is(err, linkify.ErrChanged) {
+		if errors.Is(err, linkify.ErrCannotLink) || errors.Is(err, linkify.ErrChanged) ||
+			errors.Is(err, linkify.ErrGone) || errors.Is(err, linkify.ErrNotYours) {
 			return nil, fmt.Errorf("%w: %w", holdqueue.ErrMustHold, err)
 		}
 		return nil, err
@@ -249,10 +254,11 @@ func linkMail(m *holdqueue.Message, raw []byte) linkify.Mail {
 }
 
 func linkRecipient(r *holdqueue.Recipient, k kept) linkify.Recipient {
-	return linkify.Recipient{
-		ID: r.ID, Address: mailaddr.Address(r.Address),
-		Terms: linkify.Terms{Access: linkify.Access(k.Link.Access), Over: k.Link.Over, Life: time.Duration(k.Link.Expire)},
+	out := linkify.Recipient{ID: r.ID, Address: mailaddr.Address(r.Address)}
+	if k.Link != nil {
+		out.Terms = linkify.Terms{Access: linkify.Access(k.Link.Access), Over: k.Link.Over, Life: time.Duration(k.Link.Expire)}
 		// A rule says so, or a person saw the reason and let it go as it is.
-		AsIs: k.Link.AsIs || k.Action == policy.Hold,
+		out.AsIs = k.Link.AsIs || k.Action == policy.Hold
 	}
+	return out
 }

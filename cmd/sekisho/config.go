@@ -194,6 +194,10 @@ type PortalConf struct {
 	Listen string   `yaml:"listen"`
 	URL    string   `yaml:"url"` // default base_url
 	TLS    TLSFiles `yaml:"tls"` // default web.tls
+	// Remind: recipients who took nothing hear of it so long before a link ends; 3d, 0 for never.
+	Remind yamlfile.Duration `yaml:"remind"`
+	// Receipts: none (default), each or daily; how senders hear of downloads.
+	Receipts string `yaml:"receipts"`
 }
 
 // FoldersConf bounds what people outside can put into the folder of one of ours.

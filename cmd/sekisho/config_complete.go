@@ -133,6 +133,10 @@ func (c *Config) completeWeb() {
 		c.Portal.TLS = c.Web.TLS
 	}
 	c.BaseURL = strings.TrimRight(cmp.Or(c.BaseURL, c.ownURL()), "/")
+	if !c.file.Has("portal.remind") {
+		c.Portal.Remind = yamlfile.Duration(72 * time.Hour)
+	}
+	c.Portal.Receipts = cmp.Or(c.Portal.Receipts, "none")
 	c.Portal.URL = strings.TrimRight(cmp.Or(c.Portal.URL, c.BaseURL), "/")
 }
 

@@ -314,6 +314,12 @@ func plainError(err error) string {
 }
 
 func (c *Config) validateFolders() {
+	if c.Portal.Remind < 0 {
+		c.file.Add("portal.remind", "remind must not be negative; 0 is never")
+	}
+	if r := c.Portal.Receipts; r != "none" && r != "each" && r != "daily" {
+		c.file.Add("portal.receipts", "%q must be none, each or daily", r)
+	}
 	f := c.Folders
 	if f.MaxFileBytes < 1 {
 		c.file.Add("folders.max_file_bytes", "max_file_bytes must be at least 1")

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -137,6 +136,7 @@ func (h *house) openLinks(context.Context) (err error) {
 	h.links, err = linkify.New(linkify.Options{
 		DB: h.db, Keys: h.keys, Blobs: h.blobs, Portal: h.config.Portal.URL, Company: h.config.Organization.Name, Zone: zone,
 		TempDir: filepath.Join(h.config.DataDir, "spool-links"), Post: h.postLetter, Schedule: h.queue.Schedule,
+		Remind: time.Duration(h.config.Portal.Remind), Receipts: linkify.Receipts(h.config.Portal.Receipts),
 		Staff: h.config.BaseURL, Check: h.checkUpload,
 		Folders: linkify.FolderLimits{File: int64(h.config.Folders.MaxFileBytes), Bytes: int64(h.config.Folders.MaxBytes), Files: int64(h.config.Folders.MaxFiles)},
 		Report: func(o linkify.Orphan) {
@@ -188,12 +188,9 @@ func (h *house) connect() {
 	for kind, handler := range h.desk.Handlers() {
 		q.Handlers[kind] = handler
 	}
-	q.Handlers[linkify.WorkExpire] = h.links.Expire
-	q.Handlers[linkify.WorkSweep] = h.links.Sweep
-	for kind, handler := range h.folderHandlers() {
+	for kind, handler := range h.links.Handlers() {
 		q.Handlers[kind] = handler
 	}
-	q.Handlers[linkify.WorkLetter] = h.links.Letter
 	q.Handlers[workDaily] = h.daily
 }
 
@@ -210,7 +207,7 @@ func (h *house) held(tx *db.Tx, m *holdqueue.Message, rs []*holdqueue.Recipient,
 
 // leaving makes links work: the final dot is about to be written.
 func (h *house) leaving(tx *db.Tx, m *holdqueue.Message, rs []*holdqueue.Recipient, _ holdqueue.Actor) error {
-	return perCopy(rs, func(id string, ids []string) error { return h.links.Activate(tx, id, ids) })
+	return h.links.Activate(tx, idsOf(rs))
 }
 
 // ended closes questions, tells people, and takes back links of mail that never arrived.
@@ -227,24 +224,8 @@ func (h *house) ended(tx *db.Tx, m *holdqueue.Message, rs []*holdqueue.Recipient
 		linkify.MailFailed:  {holdqueue.Failed},
 		linkify.MailStopped: {holdqueue.Refused, holdqueue.Cancelled, holdqueue.Rejected, holdqueue.Expired},
 	} {
-		err := perCopy(certain(inState(rs, states...)), func(id string, ids []string) error {
-			return h.links.End(tx, id, ids, why, linkify.Actor(by))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// perCopy calls do once for each message the recipients belong to: of a mail that upstream split, each copy has links of
-// its own.
-func perCopy(rs []*holdqueue.Recipient, do func(id string, ids []string) error) error {
-	for len(rs) > 0 {
-		id := rs[0].Message
-		mine := slices.DeleteFunc(slices.Clone(rs), func(r *holdqueue.Recipient) bool { return r.Message != id })
-		rs = slices.DeleteFunc(slices.Clone(rs), func(r *holdqueue.Recipient) bool { return r.Message == id })
-		if err := do(id, idsOf(mine)); err != nil {
+		over := certain(inState(rs, states...))
+		if err := h.links.End(tx, idsOf(over), why, linkify.Actor(by)); err != nil {
 			return err
 		}
 	}

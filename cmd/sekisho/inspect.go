@@ -33,6 +33,7 @@ type Envelope struct {
 	Person     mailaddr.Address // who sent it in truth
 	Source     string           // gateway source, "" for a person
 	Recipients []mailaddr.Address
+	Reopens    bool // gives a link of an earlier mail anew
 	Automatic  bool // known from the envelope; the header may say so too
 	At         time.Time
 }
@@ -87,7 +88,7 @@ func (i *Inspector) facts(e Envelope, m *message.Message, report *dlp.Report) po
 }
 
 func (i *Inspector) envelopeFacts(e Envelope, m *message.Message) policy.Facts {
-	f := policy.Facts{Sender: i.sender(e.Person), Source: e.Source, Automatic: e.Automatic, Now: e.At}
+	f := policy.Facts{Sender: i.sender(e.Person), Source: e.Source, Automatic: e.Automatic, Reopens: e.Reopens, Now: e.At}
 	if i.Calendar != nil {
 		f.Now = e.At.In(i.Calendar.Zone())
 		f.Business = i.Calendar.Between(e.At, e.At.Add(time.Minute)) > 0

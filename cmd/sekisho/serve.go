@@ -427,7 +427,7 @@ func (h *house) webDeps(gate *signin.Gate) (web.Deps, error) {
 	d := web.Deps{
 		DB: h.db, Queue: h.queue, Approval: h.desk, People: h.roster.Book, Links: h.links, Audit: h.audit, Gate: gate, Keys: h.keys,
 		Company: web.Company{Name: c.Organization.Name, Domains: c.Organization.Domains, Language: words.Lang(c.Organization.Language), Zone: zone},
-		BaseURL: mustURL(c.BaseURL), PortalURL: mustURL(c.Portal.URL), Ready: h.ready, Invite: h.invite, Version: version(), Log: h.log.With("part", "web"),
+		BaseURL: mustURL(c.BaseURL), PortalURL: mustURL(c.Portal.URL), Ready: h.ready, Invite: h.invite, Resend: h.resend, Version: version(), Log: h.log.With("part", "web"),
 	}
 	d.Proxies, err = c.proxies()
 	return d, err

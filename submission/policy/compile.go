@@ -15,6 +15,10 @@ func (c *Conditions) compile(r *resolver, path string) []check {
 	checks = append(checks, c.senderChecks(r, path)...)
 	checks = append(checks, c.contentChecks(r, path)...)
 	checks = append(checks, c.countChecks(r, path)...)
+	if c.Reopens != nil {
+		want := *c.Reopens
+		checks = append(checks, check{key: "reopens_link", explain: explainReopens, mail: func(f *Facts) bool { return f.Reopens == want }})
+	}
 	if c.Automatic != nil {
 		want := *c.Automatic
 		checks = append(checks, check{key: "automatic", mail: func(f *Facts) bool { return f.Automatic == want }})

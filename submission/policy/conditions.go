@@ -39,6 +39,7 @@ type Conditions struct {
 	BccOver                *int `yaml:"bcc_over"`
 
 	Automatic *bool     `yaml:"automatic"`
+	Reopens   *bool     `yaml:"reopens_link"`
 	Time      *TimeTest `yaml:"time"`
 }
 

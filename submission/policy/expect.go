@@ -23,6 +23,7 @@ type Expectation struct {
 	Subject     string               `yaml:"subject"`
 	Groups      []string             `yaml:"sender_groups"`
 	Automatic   bool                 `yaml:"automatic"`
+	Reopens     bool                 `yaml:"reopens_link"`
 	Findings    []ContentTest        `yaml:"findings"`
 	Attachments []ExpectedAttachment `yaml:"attachments"`
 
@@ -86,7 +87,7 @@ func (r *resolver) expectations(p *Policy, guards []Rule) {
 // Facts of a mail that is told outright; external says who is outside.
 func (e *Expectation) Facts(external func(address string) bool, now time.Time) Facts {
 	f := Facts{
-		Sender: Sender{Address: e.From, Groups: e.Groups}, Automatic: e.Automatic, Subject: e.Subject,
+		Sender: Sender{Address: e.From, Groups: e.Groups}, Automatic: e.Automatic, Reopens: e.Reopens, Subject: e.Subject,
 		Now: now, Business: true,
 	}
 	for _, a := range slices.Concat(e.To, e.Cc) {

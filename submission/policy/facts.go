@@ -39,6 +39,8 @@ type Facts struct {
 	Source string
 	// Automatic: auto-replies, receipts, DSNs, calendar replies.
 	Automatic bool
+	// Reopens: the mail gives somebody a link to files of an earlier mail anew.
+	Reopens bool
 	// Recipients are the envelope recipients; each gets a verdict.
 	Recipients []Recipient
 	// HeaderOnly are To and Cc addresses that are not in the envelope: the

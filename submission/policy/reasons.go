@@ -133,6 +133,10 @@ func explainSubject(*Facts) []Reason {
 	return []Reason{{Code: "subject", JA: "件名に、規則で定めた語があります", EN: "the subject has a word that a rule speaks of"}}
 }
 
+func explainReopens(*Facts) []Reason {
+	return []Reason{{Code: "reopens_link", JA: "以前のメールのファイルを、もう一度使えるようにするメールです", EN: "it opens files of an earlier mail again"}}
+}
+
 func explainAnyRecipient(*Facts) []Reason {
 	return []Reason{{Code: "any_recipient", JA: "規則に当たる宛先が含まれています", EN: "a recipient that a rule speaks of is among them"}}
 }
