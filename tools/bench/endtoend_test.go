@@ -1,0 +1,35 @@
+//go:build bench
+
+package bench
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/testkit"
+)
+
+// TestEndToEnd sends mail to colleagues, which leaves at once: taken, inspected by the factory policy, released and
+// handed to the next hop, beside Postfix, which looks at nothing.
+func TestEndToEnd(t *testing.T) {
+	testkit.Need(t, "smtp-source", "postfix")
+	hop := newSink(t)
+	us := sekisho(t, setup{relay: hop.address})
+	them := testkit.Postfix(t, open([]string{"relayhost = [" + host(hop.address) + "]:" + port(hop.address), "virtual_mailbox_domains =",
+		"smtpd_recipient_restrictions = permit_mynetworks, reject", "smtp_tls_security_level = none"})...)
+	l := load{size: 4096, sessions: 50, messages: messages(5000), to: "x@corp.example"}
+	measure := func(address string) func() float64 {
+		return func() float64 {
+			before, began := hop.taken.Load(), time.Now()
+			source(t, address, l)
+			hop.await(t, before, int64(l.messages))
+			return float64(l.messages) / time.Since(began).Seconds()
+		}
+	}
+	figures := inTurns(t, measure(us.gateway), measure(them.Address))
+	title("end to end to a sink, %d octets, %d sessions: taken, inspected, released, relayed; Postfix relays without a look (messages per second)", l.size, l.sessions)
+	fmt.Printf("%10s %10s %7s\n", "sekisho", "postfix", "ratio")
+	r := ratio(figures[0], figures[1])
+	fmt.Printf("%10.0f %10.0f %6.2fx %s\n", median(figures[0]), median(figures[1]), r, verdict(r, 3))
+}
