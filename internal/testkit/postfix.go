@@ -26,6 +26,12 @@ type NextHop struct {
 // "name = value". It needs root, because Postfix does.
 func Postfix(t testing.TB, settings ...string) *NextHop {
 	t.Helper()
+	return PostfixBehind(t, nil, settings...)
+}
+
+// PostfixBehind is Postfix started by another program that watches or disturbs it.
+func PostfixBehind(t testing.TB, shim []string, settings ...string) *NextHop {
+	t.Helper()
 	postfix := Need(t, "postfix", "postfix")
 	if os.Getuid() != 0 {
 		t.Fatal("Postfix starts as root only: run the tests as root")
@@ -39,7 +45,14 @@ func Postfix(t testing.TB, settings ...string) *NextHop {
 	p := &NextHop{Address: FreeAddress(t), AddressTLS: FreeAddress(t), Certificate: NewCertificate(t, "127.0.0.1", "localhost"), dir: dir}
 	p.configure(t, settings)
 	etc := filepath.Join(dir, "etc")
-	if out, err := exec.Command(postfix, "-c", etc, "start").CombinedOutput(); err != nil {
+	if len(shim) > 0 {
+		command := append(slices.Clone(shim), postfix, "-c", etc, "start-fg")
+		cmd := exec.Command(command[0], command[1:]...)
+		if err := cmd.Start(); err != nil {
+			t.Fatalf("start Postfix behind %s: %v", shim[0], err)
+		}
+		t.Cleanup(func() { _ = cmd.Wait() })
+	} else if out, err := exec.Command(postfix, "-c", etc, "start").CombinedOutput(); err != nil {
 		t.Fatalf("start Postfix: %v\n%s%s", err, out, p.Log())
 	}
 	t.Cleanup(func() {
@@ -158,6 +171,9 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 `
+
+// Queue is Postfix's queue directory, where its sockets lie too.
+func (p *NextHop) Queue() string { return filepath.Join(p.dir, "queue") }
 
 // Log is what Postfix wrote about itself.
 func (p *NextHop) Log() string {
