@@ -43,17 +43,17 @@ type stream struct{ content *linkify.Content }
 const stallLimit = 2 * time.Minute
 
 // setSaved sets the headers of a file that may only ever be saved: never shown, sniffed, or run in our origin.
-func setSaved(h http.Header, name, sum string) {
+func setSaved(h http.Header, name string) {
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", disposition(name))
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "private, no-store")
-	h.Set("ETag", `"`+sum+`"`)
 }
 
 // write lets net/http answer ranges and conditions (RFC 9110 sections 13, 14).
 func (d *stream) write(s *site, w http.ResponseWriter, r *Request) error {
-	setSaved(w.Header(), d.content.Name, d.content.SHA256)
+	setSaved(w.Header(), d.content.Name)
+	w.Header().Set("ETag", `"`+d.content.SHA256+`"`)
 	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
 	http.ServeContent(out, r.Request, "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
 	// The browser may be gone by now: what it took is recorded all the same.

@@ -181,7 +181,8 @@ func (st *staff) takeUpload(ctx context.Context, r *Request) (Response, error) {
 type received struct{ content *linkify.Received }
 
 func (d *received) write(_ *site, w http.ResponseWriter, r *Request) error {
-	setSaved(w.Header(), d.content.Name, d.content.SHA256)
+	setSaved(w.Header(), d.content.Name)
+	w.Header().Set("ETag", `"`+d.content.SHA256+`"`)
 	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
 	http.ServeContent(out, r.Request, "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
 	return errors.Join(d.content.Close(), out.failed)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -97,7 +98,8 @@ type house struct {
 	browser map[string]*http.Client
 	invited []Invitation
 	resent  []linkify.Anew
-	empty   bool // the file of the mails to come has no bytes
+	raw     string // of the mails to come, instead of text
+	empty   bool   // the file of the mails to come has no bytes
 }
 
 type delivery struct{ to, body string }
@@ -416,7 +418,7 @@ func (h *house) commit(env holdqueue.Envelope) *holdqueue.Message {
 	h.t.Helper()
 	d, err := h.queue.Begin(h.t.Context())
 	must(h.t, err)
-	mail := text
+	mail := cmp.Or(h.raw, text)
 	if h.empty {
 		mail = strings.Replace(mail, "JVBERi0xLjQKSGVsbG8gZmlsZQo=\r\n", "", 1)
 	}

@@ -98,6 +98,7 @@ func (p *portal) routes() []route {
 		{method: post, path: "/d/:token/code", need: anyone, do: p.requestCode},
 		{method: post, path: "/d/:token/enter", need: anyone, do: p.enterCode},
 		{method: post, path: "/d/:token/get", need: anyone, do: p.take},
+		{method: post, path: "/d/:token/zip", need: anyone, do: p.bundle, streams: true},
 		{method: post, path: "/d/:token/ask", need: anyone, do: p.askAgain},
 		{method: get, path: "/d/:token/:file/:ticket", need: anyone, do: p.download, streams: true},
 

@@ -1,0 +1,118 @@
+package web
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sekisho-mail/sekisho/linkify"
+)
+
+// bundle answers the button "all in one file": the ticked files, or all, as a ZIP made on the way out.
+func (p *portal) bundle(ctx context.Context, r *Request) (Response, error) {
+	who, cookies := p.known(r)
+	token, wanted := r.Param("token"), r.FormAll("file")
+	l, err := p.Links.Open(ctx, token, who)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case l.State != linkify.Active:
+		return p.landing(ctx, r) // says so
+	case !l.Passed:
+		return p.again(ctx, r, linkify.ErrNeedCode)
+	}
+	files := slices.DeleteFunc(slices.Clone(l.Files), func(f linkify.File) bool { return len(wanted) > 0 && !slices.Contains(wanted, f.ID) })
+	if len(files) == 0 {
+		return nil, linkify.ErrNotFound
+	}
+	z := &zipStream{portal: p, token: token, who: who, name: bundleName(p.Company.Name, r.Now), cookies: cookies}
+	for _, f := range files {
+		ticket, err := p.Links.Ticket(ctx, token, who, f.ID)
+		if err != nil {
+			return p.again(ctx, r, err)
+		}
+		z.entries = append(z.entries, zipEntry{file: f, ticket: ticket})
+	}
+	name(z.entries)
+	return z, nil
+}
+
+func bundleName(company string, at time.Time) string {
+	return strings.TrimSpace(company+" "+at.Format("2006-01-02")) + ".zip"
+}
+
+type zipEntry struct {
+	file   linkify.File
+	ticket string
+	name   string
+}
+
+// name gives each entry a name that is safe to unpack and stands once, whatever case the disk of its reader knows.
+func name(entries []zipEntry) {
+	seen := map[string]bool{}
+	for i := range entries {
+		clean := fileName(entries[i].file.Name)
+		ext := path.Ext(clean)
+		stem := strings.TrimSuffix(clean, ext)
+		for n := 2; seen[strings.ToLower(clean)]; n++ {
+			clean = fmt.Sprintf("%s (%d)%s", stem, n, ext)
+		}
+		seen[strings.ToLower(clean)] = true
+		entries[i].name = clean
+	}
+}
+
+type zipStream struct {
+	portal  *portal
+	token   string
+	who     linkify.Visitor
+	name    string
+	entries []zipEntry
+	cookies []*http.Cookie
+}
+
+// write streams the files one after the other, as they are: they are compressed already, most of them. Whatever fails
+// in the middle breaks the connection off, so that half an archive never looks like a whole one.
+func (z *zipStream) write(s *site, w http.ResponseWriter, r *Request) error {
+	for _, c := range z.cookies {
+		http.SetCookie(w, c)
+	}
+	h := w.Header()
+	setSaved(h, z.name)
+	h.Set("Content-Type", "application/zip")
+	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
+	archive := zip.NewWriter(out)
+	for _, e := range z.entries {
+		if err := z.add(s, archive, e, r); err != nil {
+			s.Log.Warn("archive of a link broken off", "file", e.file.ID, "error", err)
+			panic(http.ErrAbortHandler)
+		}
+	}
+	return archive.Close()
+}
+
+func (z *zipStream) add(s *site, archive *zip.Writer, e zipEntry, r *Request) error {
+	c, err := z.portal.Links.Download(r.Context(), z.token, z.who, e.file.ID, e.ticket)
+	if err != nil {
+		return err
+	}
+	// UTF-8 names carry their flag; the time is that of storing, as everything else about the file is the sender's.
+	f, err := archive.CreateHeader(&zip.FileHeader{Name: e.name, Method: zip.Store, Modified: c.Stored.In(s.Company.Zone)})
+	if err == nil {
+		_, err = io.Copy(f, io.NewSectionReader(c, 0, c.Size))
+	}
+	if err == nil {
+		err = archive.Flush()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
+	defer cancel()
+	return errors.Join(err, c.Finish(ctx, err == nil && r.Context().Err() == nil), c.Close())
+}
