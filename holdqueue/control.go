@@ -167,16 +167,19 @@ func pause(tx *db.Tx) (*Pause, error) {
 
 // Pause stops all release: mail is accepted and inspected, and nothing but our own notices leaves.
 func (q *Queue) Pause(ctx context.Context, by Actor, reason string) error {
-	return q.o.DB.Write(ctx, func(tx *db.Tx) error {
-		raw, err := json.Marshal(Pause{By: by, At: tx.Now(), Reason: reason})
-		if err != nil {
-			return err
-		}
-		if err := setSetting(tx, "pause", raw); err != nil {
-			return err
-		}
-		return audit.Append(tx, audit.Entry{Actor: string(by), Action: "pause", Detail: map[string]string{"reason": reason}})
-	})
+	return q.o.DB.Write(ctx, func(tx *db.Tx) error { return PauseTx(tx, by, reason) })
+}
+
+// PauseTx is Pause as part of a transaction that needs no queue: that of a restore.
+func PauseTx(tx *db.Tx, by Actor, reason string) error {
+	raw, err := json.Marshal(Pause{By: by, At: tx.Now(), Reason: reason})
+	if err != nil {
+		return err
+	}
+	if err := setSetting(tx, "pause", raw); err != nil {
+		return err
+	}
+	return audit.Append(tx, audit.Entry{Actor: string(by), Action: "pause", Detail: map[string]string{"reason": reason}})
 }
 
 // Resume lets mail leave again.

@@ -24,6 +24,32 @@ func SetAside(tx *db.Tx, to string) error {
 	return audit.Append(tx, audit.Entry{Actor: string(System), Action: "queue.moved"})
 }
 
+// ErrArriving says that a database is being filled by a move that has not ended: it may hold mail that the old one
+// still sends.
+var ErrArriving = errors.New("a move into this database has not ended: run the same sekisho migrate again")
+
+// Arriving marks a target in the transaction that fills it; no service works on it before Arrived.
+func Arriving(tx *db.Tx) error { return setSetting(tx, "arriving", []byte("1")) }
+
+// Arrived takes the mark away, after the old database has been set aside.
+func Arrived(tx *db.Tx) error {
+	_, err := tx.Exec(`DELETE FROM setting WHERE name = 'arriving'`)
+	return err
+}
+
+// IsArriving says whether an earlier move was broken off, IsSetAside whether it had come as far as setting the old one
+// aside.
+func IsArriving(tx *db.Tx) (bool, error) {
+	v, err := setting(tx, "arriving")
+	return v != nil, err
+}
+
+// IsSetAside says whether the database's content has moved elsewhere.
+func IsSetAside(tx *db.Tx) (bool, error) {
+	v, err := setting(tx, "moved")
+	return v != nil, err
+}
+
 // Idle fails while a service is at work on the database.
 func Idle(tx *db.Tx) error {
 	var one int

@@ -132,6 +132,11 @@ func (q *Queue) checkCanary(ctx context.Context) error {
 		} else if moved != nil {
 			return ErrMoved
 		}
+		if arriving, err := IsArriving(tx); err != nil {
+			return err
+		} else if arriving {
+			return ErrArriving
+		}
 		sealed, err := setting(tx, "canary")
 		if err != nil {
 			return err
@@ -139,12 +144,24 @@ func (q *Queue) checkCanary(ctx context.Context) error {
 		if sealed == nil {
 			return setSetting(tx, "canary", q.o.Keys.Seal("canary", "canary", []byte(canary)))
 		}
-		plain, err := q.o.Keys.Open("canary", "canary", sealed)
-		if err != nil || string(plain) != canary {
-			return ErrWrongKeys
-		}
-		return nil
+		return opens(q.o.Keys, sealed)
 	})
+}
+
+// Fits fails with ErrWrongKeys when the keys do not open what the database holds.
+func Fits(tx *db.Tx, keys *seal.Keys) error {
+	sealed, err := setting(tx, "canary")
+	if err != nil || sealed == nil {
+		return err
+	}
+	return opens(keys, sealed)
+}
+
+func opens(keys *seal.Keys, sealed []byte) error {
+	if plain, err := keys.Open("canary", "canary", sealed); err != nil || string(plain) != canary {
+		return ErrWrongKeys
+	}
+	return nil
 }
 
 func setting(tx *db.Tx, name string) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/seal"
 )
 
 // A backup is a directory with a SQLite database and a directory of files, whatever engine and store they come from:
@@ -62,15 +63,15 @@ func (c *BackupCmd) Run(ctx context.Context, out *Streams) error {
 	defer to.close()
 	// Files that the copied rows name were there before the rows; those that came while the database was copied are
 	// brought by the second look.
-	if _, err := copyFiles(ctx, from.files, to.files); err != nil {
+	if _, err := copyFiles(ctx, out, from.files, to.files); err != nil {
 		return err
 	}
 	at := time.Now()
-	tables, err := db.Copy(ctx, from.db, to.db)
+	tables, err := db.Copy(ctx, from.db, to.db, db.Copying{Told: told(out)})
 	if err != nil {
 		return err
 	}
-	files, err := copyFiles(ctx, from.files, to.files)
+	files, err := copyFiles(ctx, out, from.files, to.files)
 	if err != nil {
 		return err
 	}
@@ -125,24 +126,22 @@ func (c *RestoreCmd) Run(ctx context.Context, out *Streams) error {
 		return err
 	}
 	defer to.close()
-	files, err := copyFiles(ctx, from.files, to.files)
+	// Before anything is copied: with other keys nothing of it could be read.
+	if err := fits(ctx, conf, from.db); err != nil {
+		return err
+	}
+	files, err := copyFiles(ctx, out, from.files, to.files)
 	if err != nil {
 		return err
 	}
-	tables, err := db.Copy(ctx, from.db, to.db)
+	// The pause keeps mail from leaving twice. It comes with the rows: a restore that is broken off leaves neither.
+	tables, err := db.Copy(ctx, from.db, to.db, db.Copying{Told: told(out), Finish: func(tx *db.Tx) error {
+		return holdqueue.PauseTx(tx, operator(), "restored from a backup: cancel what has left since, then resume")
+	}})
 	if err != nil {
 		return err
 	}
 	if err := complete(ctx, to); err != nil {
-		return err
-	}
-	// Opening the house proves the keys; the pause keeps mail from leaving twice.
-	h, err := openHouse(ctx, conf, out.Program, newLog(LogConf{Format: "text", Level: "error"}, out))
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	if err := h.queue.Pause(ctx, operator(), "restored from a backup: cancel what has left since, then resume"); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.Out, "%s, %d files restored and read back.\n", rowsIn(tables), files)
@@ -183,18 +182,57 @@ func (c *MigrateCmd) Run(ctx context.Context, out *Streams) error {
 		return err
 	}
 	defer to.Close()
-	if err := from.Read(ctx, holdqueue.Idle); err != nil {
-		return err
-	}
-	tables, err := db.Copy(ctx, from, to)
+	tables, err := move(ctx, out, from, to)
 	if err != nil {
 		return err
 	}
-	if err := from.Write(ctx, func(tx *db.Tx) error { return holdqueue.SetAside(tx, string(to.Engine())) }); err != nil {
-		return fmt.Errorf("everything was copied, but the old database could not be marked: never start a service on it again: %w", err)
-	}
 	fmt.Fprintf(out.Out, "%s moved and read back. The old database is marked and will not be served again.\nNow set database.url to the new one.\n", rowsIn(tables))
 	return nil
+}
+
+// move copies, sets the old database aside and opens the new one, in this order: whenever it is broken off, at most one
+// of the two can be served, and the same command again brings it to its end.
+func move(ctx context.Context, out *Streams, from, to *db.DB) (tables []db.Copied, err error) {
+	var again, aside bool
+	err = to.Read(ctx, func(tx *db.Tx) error { again, err = holdqueue.IsArriving(tx); return err })
+	if err == nil {
+		err = from.Read(ctx, func(tx *db.Tx) error { aside, err = holdqueue.IsSetAside(tx); return err })
+	}
+	if err != nil {
+		return nil, err
+	}
+	if aside && !again {
+		return nil, holdqueue.ErrMoved
+	}
+	if !aside {
+		if err := from.Read(ctx, holdqueue.Idle); err != nil {
+			return nil, err
+		}
+		if tables, err = db.Copy(ctx, from, to, db.Copying{Over: again, Finish: holdqueue.Arriving, Told: told(out)}); err != nil {
+			return nil, err
+		}
+		if err := from.Write(ctx, func(tx *db.Tx) error { return holdqueue.SetAside(tx, string(to.Engine())) }); err != nil {
+			return nil, fmt.Errorf("everything was copied, but the old database could not be set aside; run this again: %w", err)
+		}
+	}
+	if err := to.Write(ctx, holdqueue.Arrived); err != nil {
+		return nil, fmt.Errorf("everything was copied; run this again to open the new database: %w", err)
+	}
+	return tables, nil
+}
+
+// told says how far a large copy is.
+func told(out *Streams) func(string, int64) {
+	return func(table string, rows int64) { fmt.Fprintf(out.Err, "%s: %d rows ...\n", table, rows) }
+}
+
+// fits asks whether the key file opens what a database holds, without changing it.
+func fits(ctx context.Context, c *Config, d *db.DB) error {
+	keys, err := seal.Load(c.Keys.File)
+	if err != nil {
+		return err
+	}
+	return d.Read(ctx, func(tx *db.Tx) error { return holdqueue.Fits(tx, keys) })
 }
 
 func isStore(url string) bool {
@@ -210,7 +248,7 @@ func (c *MigrateCmd) moveFiles(ctx context.Context, out *Streams) error {
 	if err != nil {
 		return err
 	}
-	n, err := copyFiles(ctx, from, to)
+	n, err := copyFiles(ctx, out, from, to)
 	if err != nil {
 		return err
 	}
@@ -249,13 +287,15 @@ func openAt(ctx context.Context, database, files, base string) (*premises, error
 
 // copyFiles copies the objects that are missing or of another size, and gives the number that is there in the end.
 // They are sealed, and are copied as they are.
-func copyFiles(ctx context.Context, from, to blob.Store) (n int, err error) {
+func copyFiles(ctx context.Context, out *Streams, from, to blob.Store) (n int, err error) {
 	there := map[string]int64{}
 	if err := to.Walk(ctx, "", func(key string, size int64, _ time.Time) error { there[key] = size; return nil }); err != nil {
 		return 0, fmt.Errorf("list the target: %w", err)
 	}
 	err = from.Walk(ctx, "", func(key string, size int64, _ time.Time) error {
-		n++
+		if n++; n%1000 == 0 {
+			fmt.Fprintf(out.Err, "%d files ...\n", n)
+		}
 		if have, ok := there[key]; ok && have == size {
 			return nil
 		}
@@ -329,6 +369,9 @@ func makeEmpty(dir string) error {
 }
 
 func rowsIn(tables []db.Copied) string {
+	if tables == nil {
+		return "Everything was copied before, and now it is"
+	}
 	var rows, mails int64
 	for _, t := range tables {
 		rows += t.Rows

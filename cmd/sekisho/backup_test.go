@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/sekisho-mail/sekisho/holdqueue"
+	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
+	"github.com/sekisho-mail/sekisho/internal/seal"
 )
 
 // typed runs one command line and gives what it said.
@@ -137,6 +139,79 @@ func TestMovedDatabaseIsServedOnlyWhereItWent(t *testing.T) {
 	}
 	if said, status := typed(t, "queue", "export", "--config", config, "--reason", "test", id); status != 0 || said != body {
 		t.Errorf("%d: %d octets of %d: %.200s", status, len(said), len(body), said)
+	}
+}
+
+// A move may be broken off between any two of its steps: at most one database can be served, and the same command again
+// ends it.
+func TestAMoveThatWasBrokenOffIsEndedByDoingItAgain(t *testing.T) {
+	for name, crash := range map[string]func(t *testing.T, from, to *db.DB){
+		"after the copy": func(t *testing.T, from, to *db.DB) {
+			if _, err := db.Copy(t.Context(), from, to, db.Copying{Finish: holdqueue.Arriving}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"after the old one was set aside": func(t *testing.T, from, to *db.DB) {
+			if _, err := db.Copy(t.Context(), from, to, db.Copying{Finish: holdqueue.Arriving}); err != nil {
+				t.Fatal(err)
+			}
+			if err := from.Write(t.Context(), func(tx *db.Tx) error { return holdqueue.SetAside(tx, "postgres") }); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, id, _ := keptMail(t)
+			target := dbtest.PostgresURL(t)
+			to, err := db.Open(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer to.Close()
+			crash(t, h.db, to)
+			config := elsewhere(t, h, target)
+			if said, status := typed(t, "queue", "list", "--config", config); status == 0 || !strings.Contains(said, "has not ended") {
+				t.Errorf("half a move can be served: %d %s", status, said)
+			}
+			if said, status := typed(t, "migrate", "--from", h.config.Database.URL, "--to", target); status != 0 {
+				t.Fatalf("%d %s", status, said)
+			}
+			if said, status := typed(t, "queue", "list", "--config", config); status != 0 || !strings.Contains(said, id) {
+				t.Errorf("%d %s", status, said)
+			}
+			if said, status := typed(t, "migrate", "--from", h.config.Database.URL, "--to", target); status == 0 || !strings.Contains(said, "has been moved") {
+				t.Errorf("moved twice: %d %s", status, said)
+			}
+		})
+	}
+}
+
+func TestARestoreThatCannotBeReadChangesNothing(t *testing.T) {
+	h, id, _ := keptMail(t)
+	dir := filepath.Join(t.TempDir(), "backup")
+	if said, status := typed(t, "backup", "--config", h.config.Path, dir); status != 0 {
+		t.Fatal(said)
+	}
+	config := elsewhere(t, h, "sqlite:sekisho.db")
+	keys := filepath.Join(filepath.Dir(config), "data", "sekisho.keys")
+	right := readFile(t, keys)
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := seal.Load(keys); err != nil { // somebody else's
+		t.Fatal(err)
+	}
+	if said, status := typed(t, "restore", "--config", config, dir); status == 0 || !strings.Contains(said, "does not fit") {
+		t.Fatalf("%d %s", status, said)
+	}
+	if err := os.WriteFile(keys, right, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, status := typed(t, "restore", "--config", config, dir); status != 0 {
+		t.Fatalf("with the right keys: %d %s", status, said)
+	}
+	if said, _ := typed(t, "queue", "list", "--config", config); !strings.Contains(said, id) || !strings.Contains(said, "PAUSED") {
+		t.Errorf("%s", said)
 	}
 }
 

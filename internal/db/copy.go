@@ -19,32 +19,66 @@ type Copied struct {
 	Rows  int64
 }
 
+// Copying says how a database is copied. The zero value copies into an empty one.
+type Copying struct {
+	// Over takes a target that holds what an earlier copy left, and replaces all of it.
+	Over bool
+	// Finish ends the transaction that fills the target: what it writes is there with the copy or not at all. Optional.
+	Finish func(target *Tx) error
+	// Told hears how many rows of a table have been copied, every now and then. Optional.
+	Told func(table string, rows int64)
+}
+
 // Copy writes one moment of a database into another, empty one, of either engine: all of it or nothing. It reads
-// back what it wrote and compares. A running service is not disturbed; what it writes meanwhile is not in the copy.
-func Copy(ctx context.Context, from, to *DB) (copied []Copied, err error) {
+// back what it wrote and compares before it commits. A running service is not disturbed; what it writes meanwhile is
+// not in the copy.
+func Copy(ctx context.Context, from, to *DB, how Copying) (copied []Copied, err error) {
 	err = from.Read(ctx, func(source *Tx) error {
 		tables, err := source.tables()
 		if err != nil {
 			return err
 		}
-		sums := make([]rowSum, len(tables))
-		err = to.Write(ctx, func(target *Tx) error {
-			if err := target.fresh(); err != nil {
-				return err
-			}
-			for i, t := range tables {
-				if sums[i], err = copyTable(source, target, t); err != nil {
-					return fmt.Errorf("copy %s: %w", t, err)
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		return to.Write(ctx, func(target *Tx) error {
+			copied = nil
+			all, err := how.fill(source, target, tables)
+			copied = all
 			return err
-		}
-		copied, err = verifyCopy(ctx, to, tables, sums)
-		return err
+		})
 	})
+	return copied, err
+}
+
+// fill does all of it within the target's transaction.
+func (how Copying) fill(source, target *Tx, tables []string) (copied []Copied, err error) {
+	if !how.Over {
+		if err := target.fresh(); err != nil {
+			return nil, err
+		}
+	}
+	// What a migration itself put there (the head of the empty audit log) makes room; children go before parents.
+	for _, t := range slices.Backward(tables) {
+		if _, err := target.Exec(`DELETE FROM ` + t); err != nil {
+			return nil, fmt.Errorf("empty %s: %w", t, err)
+		}
+	}
+	for _, t := range tables {
+		want, err := how.copyTable(source, target, t)
+		if err != nil {
+			return nil, fmt.Errorf("copy %s: %w", t, err)
+		}
+		var got rowSum
+		// Columns may come in another order where a later migration added them: both sides ran the same ones.
+		if err := eachRow(target, t, func(_ []string, values []any) error { got.add(values); return nil }); err != nil {
+			return nil, fmt.Errorf("read back %s: %w", t, err)
+		}
+		if got != want {
+			return nil, fmt.Errorf("read back %s: %d rows differ from the %d that were copied", t, got.rows, want.rows)
+		}
+		copied = append(copied, Copied{Table: t, Rows: got.rows})
+	}
+	if how.Finish != nil {
+		err = how.Finish(target)
+	}
 	return copied, err
 }
 
@@ -152,22 +186,72 @@ func (tx *Tx) fresh() error {
 	return nil
 }
 
+// Bounds of one INSERT: few statements make a large copy quick, and one must fit into memory.
+const (
+	rowsAtOnce   = 50
+	octetsAtOnce = 1 << 20
+	tellEvery    = 10_000
+)
+
 // copyTable copies the rows of one table. Its name comes from the database's own catalogue.
-func copyTable(source, target *Tx, table string) (sum rowSum, err error) {
-	// What a migration itself put there (the head of the empty audit log) makes room.
-	if _, err := target.Exec(`DELETE FROM ` + table); err != nil {
-		return sum, err
-	}
+func (how Copying) copyTable(source, target *Tx, table string) (sum rowSum, err error) {
+	var b batch
 	err = eachRow(source, table, func(columns []string, values []any) error {
 		sum.add(values)
-		marks := make([]string, len(columns))
-		for i := range marks {
-			marks[i] = fmt.Sprintf("$%d", i+1)
+		if how.Told != nil && sum.rows%tellEvery == 0 {
+			how.Told(table, sum.rows)
 		}
-		_, err := target.Exec(`INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`) VALUES (`+strings.Join(marks, ", ")+`)`, values...)
-		return err
+		b.add(values)
+		if b.rows < rowsAtOnce && b.octets < octetsAtOnce {
+			b.columns = columns
+			return nil
+		}
+		return b.insert(target, table, columns)
 	})
+	if err == nil && b.rows > 0 {
+		err = b.insert(target, table, b.columns)
+	}
 	return sum, err
+}
+
+// batch are rows for one statement.
+type batch struct {
+	columns      []string
+	args         []any
+	rows, octets int
+}
+
+func (b *batch) add(values []any) {
+	b.rows++
+	for _, v := range values {
+		switch v := v.(type) {
+		case []byte:
+			b.octets += len(v)
+		case string:
+			b.octets += len(v)
+		}
+		b.args = append(b.args, v)
+	}
+}
+
+func (b *batch) insert(target *Tx, table string, columns []string) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "INSERT INTO %s (%s) VALUES ", table, strings.Join(columns, ", "))
+	for i := range b.args {
+		switch {
+		case i%len(columns) > 0:
+			text.WriteString(", ")
+		case i > 0:
+			text.WriteString("), (")
+		default:
+			text.WriteString("(")
+		}
+		fmt.Fprintf(&text, "$%d", i+1)
+	}
+	text.WriteString(")")
+	_, err := target.Exec(text.String(), b.args...)
+	*b = batch{}
+	return err
 }
 
 func eachRow(tx *Tx, table string, fn func(columns []string, values []any) error) error {
@@ -194,23 +278,4 @@ func eachRow(tx *Tx, table string, fn func(columns []string, values []any) error
 		}
 	}
 	return rows.Err()
-}
-
-func verifyCopy(ctx context.Context, to *DB, tables []string, want []rowSum) (copied []Copied, err error) {
-	err = to.Read(ctx, func(tx *Tx) error {
-		copied = nil
-		for i, t := range tables {
-			var got rowSum
-			// Columns may come in another order where a later migration added them: both sides ran the same ones.
-			if err := eachRow(tx, t, func(_ []string, values []any) error { got.add(values); return nil }); err != nil {
-				return fmt.Errorf("read back %s: %w", t, err)
-			}
-			if got != want[i] {
-				return fmt.Errorf("read back %s: %d rows differ from the %d that were copied", t, got.rows, want[i].rows)
-			}
-			copied = append(copied, Copied{Table: t, Rows: got.rows})
-		}
-		return nil
-	})
-	return copied, err
 }

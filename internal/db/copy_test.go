@@ -43,7 +43,7 @@ func TestCopyTakesEverythingFromAnyEngineToAny(t *testing.T) {
 			for range 20 {
 				fill(t, from)
 			}
-			copied, err := db.Copy(t.Context(), from, to)
+			copied, err := db.Copy(t.Context(), from, to, db.Copying{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +54,7 @@ func TestCopyTakesEverythingFromAnyEngineToAny(t *testing.T) {
 			if rows["message"] != 20 || rows["recipient"] != 20 || rows["work"] != 20 {
 				t.Errorf("%v", rows)
 			}
-			if _, err := db.Copy(t.Context(), to, back); err != nil { // and nothing is lost on the way back
+			if _, err := db.Copy(t.Context(), to, back, db.Copying{}); err != nil { // and nothing is lost on the way back
 				t.Error(err)
 			}
 		})
@@ -67,7 +67,7 @@ func TestCopyRefusesATargetThatIsNotEmptyAndLeavesItAlone(t *testing.T) {
 	if err := to.Write(t.Context(), put("mine")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Copy(t.Context(), from, to); !errors.Is(err, db.ErrNotEmpty) || !strings.Contains(err.Error(), "setting") {
+	if _, err := db.Copy(t.Context(), from, to, db.Copying{}); !errors.Is(err, db.ErrNotEmpty) || !strings.Contains(err.Error(), "setting") {
 		t.Errorf("%v", err)
 	}
 	if err := to.Read(t.Context(), func(tx *db.Tx) error {
@@ -79,4 +79,45 @@ func TestCopyRefusesATargetThatIsNotEmptyAndLeavesItAlone(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestCopyMayReplaceWhatAnEarlierOneLeft(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, to *db.DB) {
+		from := dbtest.SQLite(t)
+		for range 120 {
+			fill(t, from)
+		}
+		if _, err := db.Copy(t.Context(), from, to, db.Copying{}); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, from)
+		copied, err := db.Copy(t.Context(), from, to, db.Copying{Over: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range copied {
+			if c.Table == "recipient" && c.Rows != 121 {
+				t.Errorf("%d recipients", c.Rows)
+			}
+		}
+	})
+}
+
+// What ends a copy is there with it or not at all: nobody finds a restored queue that is not paused.
+func TestCopyAndItsEndAreOne(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, to *db.DB) {
+		from := dbtest.SQLite(t)
+		fill(t, from)
+		broken := errors.New("broken off")
+		_, err := db.Copy(t.Context(), from, to, db.Copying{Finish: func(*db.Tx) error { return broken }})
+		if !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+		if _, err := db.Copy(t.Context(), from, to, db.Copying{Finish: put("end")}); err != nil { // it is still empty
+			t.Fatal(err)
+		}
+		if n := count(t, to); n != 1 {
+			t.Errorf("%d settings", n)
+		}
+	})
 }
