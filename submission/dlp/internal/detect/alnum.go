@@ -172,7 +172,7 @@ func (p *page) addShaped(detector string, k kind, token string, start, end int) 
 	if strings.HasPrefix(p.s[end:], ".") && end+1 < len(p.s) && letter(p.s[end+1]) {
 		return // the name of a file
 	}
-	if p.inURL(start) || p.sampled(start, end) || trivial(strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
+	if p.inURL(start) || p.sampled(start, end) || p.likeThis(end) || trivial(strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
 		return
 	}
 	level := Low

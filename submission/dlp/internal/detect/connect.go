@@ -107,7 +107,7 @@ func genericLabel(before string) (stem, end int, ok bool) {
 			continue
 		}
 		r, _ := utf8.DecodeLastRuneInString(trimmed[:n])
-		if letter(suffix[0]) && letter(trimmed[n-1]) || neutral(trimmed[:n], r) {
+		if letter(suffix[0]) && letter(trimmed[n-1]) && !(upper(trimmed[n]) && !upper(trimmed[n-1])) || neutral(trimmed[:n], r) {
 			return 0, 0, false
 		}
 		return offset + len(strings.TrimRight(trimmed[:n], " ")), offset + len(trimmed), true

@@ -161,7 +161,7 @@ func (s *Set) Find(t Text) *Page {
 		}
 	}
 	if t.Mail {
-		p.quiet = quiet(p.s)
+		p.quiet = quiet(p.s, p.personal())
 	}
 	p.layOut()
 	p.readNumbers()

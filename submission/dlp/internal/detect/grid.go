@@ -95,7 +95,8 @@ func (p *page) labelIn(start, end int) kind {
 		if h.start < start || h.kind == kSample || h.kind == kTest || h.kind == kPrefecture || h.kind == kCity || h.kind == kRoman || h.kind == kNone {
 			continue
 		}
-		if best.kind == kNone || h.end-h.start >= best.end-best.start {
+		last := strings.Trim(p.s[h.end:end], " :*※)]】>") == "" // 保護者電話 is a telephone
+		if best.kind == kNone || last && h.kind != kOther || h.end-h.start >= best.end-best.start {
 			best = h
 		}
 	}
@@ -136,14 +137,14 @@ const (
 // gridOf finds tables that people paste into plain text: lines that a tab, |,
 // comma or semicolon divides into the same number of columns.
 func gridOf(s string) []Cell {
-	if !strings.ContainsAny(s, "\t|,;") && !strings.Contains(s, "  ") && !strings.Contains(s, "\u3000\u3000") {
+	if !strings.ContainsAny(s, "\t|│｜,;") && !strings.Contains(s, "  ") && !strings.Contains(s, "\u3000\u3000") {
 		return nil
 	}
 	var out []Cell
 	table := 0
 	var block []string
 	offsets := []int{}
-	sep, width := byte(0), 0
+	sep, width := "", 0
 	flush := func() {
 		if len(block) >= 2 {
 			table++
@@ -160,11 +161,11 @@ func gridOf(s string) []Cell {
 		}
 		line := strings.TrimSuffix(s[at:at+end], "\r")
 		by, n := divide(line)
-		if by == 0 || by != sep || n != width && !(len(block) > 0 && n > width && digits(block[0]) == 0) {
+		if by == "" || by != sep || n != width && !(len(block) > 0 && n > width && digits(block[0]) == 0) {
 			flush()
 			sep, width = by, n
 		}
-		if by != 0 {
+		if by != "" {
 			block, offsets = append(block, line), append(offsets, at)
 		}
 		at += end + 1
@@ -174,24 +175,24 @@ func gridOf(s string) []Cell {
 }
 
 // divide says which separator divides a line, and into how many columns.
-func divide(line string) (byte, int) {
-	for _, sep := range []byte{'\t', '|', ',', ';'} {
-		n := strings.Count(line, string(sep)) + 1
+func divide(line string) (string, int) {
+	for _, sep := range []string{"\t", "|", "│", "｜", ",", ";"} {
+		n := strings.Count(line, sep) + 1
 		if n < minColumns || n > maxColumns {
 			continue
 		}
-		if (sep == ',' || sep == ';') && n < 3 {
+		if (sep == "," || sep == ";") && n < 3 {
 			continue // a sentence with a comma
 		}
 		return sep, n
 	}
 	if !strings.Contains(line, "  ") && !strings.Contains(line, "\u3000") {
-		return 0, 0
+		return "", 0
 	}
 	if n := len(fields(line)); n >= minColumns && n <= maxColumns {
-		return ' ', n
+		return " ", n
 	}
-	return 0, 0
+	return "", 0
 }
 
 // fields are the columns of a line that two or more spaces divide, as ranges.
@@ -221,9 +222,9 @@ func fields(line string) [][2]int {
 	return out
 }
 
-func appendRow(out []Cell, line string, at int, sep byte, table, row int) []Cell {
+func appendRow(out []Cell, line string, at int, sep string, table, row int) []Cell {
 	col := 0
-	if sep == ' ' {
+	if sep == " " {
 		for _, f := range fields(line) {
 			out = append(out, Cell{Start: at + f[0], End: at + f[1], Table: table, Row: row, Col: col})
 			col++
@@ -231,7 +232,7 @@ func appendRow(out []Cell, line string, at int, sep byte, table, row int) []Cell
 		return out
 	}
 	for {
-		end := strings.IndexByte(line, sep)
+		end := strings.Index(line, sep)
 		if end < 0 {
 			end = len(line)
 		}
@@ -239,8 +240,8 @@ func appendRow(out []Cell, line string, at int, sep byte, table, row int) []Cell
 		if end == len(line) {
 			return out
 		}
-		line = line[end+1:]
-		at += end + 1
+		line = line[end+len(sep):]
+		at += end + len(sep)
 		col++
 	}
 }

@@ -196,6 +196,9 @@ func (p *page) tryID(t *idType, n *number, own hit) {
 	if !fits(t, d, n, own) {
 		return
 	}
+	if t.kind == kInsured && n.dated() {
+		return
+	}
 	checked := t.check != nil && t.detector != "us.ssn"
 	if t.check != nil && !t.check(d) {
 		return

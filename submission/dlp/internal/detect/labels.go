@@ -46,11 +46,11 @@ const (
 func labelWords() map[kind]string {
 	return map[kind]string{
 		kMyNumber: `マイナンバー,マイナンバ,個人番号,共通番号,個人識別番号,個人識別ナンバー,通知カード,マイナンバーカード,マイナンバーカード番号,
-			個人番号カード,社会保障・税番号,税番号,マイナ番号,マイナカード,特定個人情報,mynumber,my number,my-number,my_number,my no,individual number,
+			個人番号カード,社会保障・税番号,税番号,マイナ番号,マイナカード,特定個人情報,mynumber,my number,my-number,my_number,my no,individual number,individual no,
 			個人no,個人no.,マイナンバーno,kojin bango,kojinbango,kojin_bango`,
 		kCorporate: `法人番号,会社法人等番号,corporate number,houjin bangou,法人no,法人no.`,
 		kLicence: `運転免許証,運転免許,免許証,免許証番号,免許番号,運転免許証番号,運転免許番号,免許証no,免許証no.,免許no,運転経歴証明書,運転経歴証明書番号,
-			driver's license,drivers license,driver license,driving licence,driving license,driver's licence,dl no,driver's license number,drivers license number,driver license number,driver's licence number,driving licence number,driver's license no,drivers license no,運転免許証第,免許証第,license no,licence no,dl number,免許証の番号`,
+			driver's license,drivers license,driver license,driving licence,driving license,driver's licence,license number,licence number,dl no,driver's license number,drivers license number,driver license number,driver's licence number,driving licence number,driver's license no,drivers license no,運転免許証第,免許証第,license no,licence no,dl number,免許証の番号`,
 		kPassport: `パスポート,パスポート番号,パスポートナンバー,パスポートno,パスポートno.,旅券,旅券番号,旅券ナンバー,旅券no,passport,passport number,passport no,passport no.`,
 		kResidence: `在留カード,在留カード番号,在留番号,在留カードno,在留カードno.,特別永住者証明書,特別永住者証明書番号,外国人登録証明書番号,外国人登録証,
 			residence card,residence card number,residence card no,zairyu card,resident card number`,
@@ -65,9 +65,9 @@ func labelWords() map[kind]string {
 		kAccount: `口座番号,貯金口座,普通貯金口座,銀行口座,銀行口座番号,総合口座,総合口座番号,普通預金口座,普通口座,普通預金,当座預金,当座預金口座,当座口座,貯蓄預金,貯蓄口座,預金口座,預金口座番号,
 			振込口座,振替口座,振込先口座,給与口座,給与振込口座,給与振込先,返金先口座,返金口座,引落口座,引き落とし口座,入金口座,入金先,振込先,お振込先,お振込み先,振り込み先,
 			口座no,口座no.,口座,口座情報,bank account,bank account number,account number,account no,account no.,acct no,acct,a/c no,a/c`,
-		kBank: `銀行,バンク,jaバンク,信漁連,信農連,信用金庫,信金,信用組合,信組,労働金庫,ろうきん,農協,農業協同組合,ゆうちょ,漁協,金融機関,金融機関コード,金融機関名,
+		kBank: `bank name,bank code,銀行,バンク,jaバンク,信漁連,信農連,信用金庫,信金,信用組合,信組,労働金庫,ろうきん,農協,農業協同組合,ゆうちょ,漁協,金融機関,金融機関コード,金融機関名,
 			銀行名,銀行コード,bank`,
-		kBranch:  `支店,支店名,支店番号,支店コード,店番,店番号,本店営業部,本店,出張所,支所,branch,branch code`,
+		kBranch:  `支店,支店名,支店番号,支店コード,店番,店番号,本店営業部,本店,出張所,支所,branch,branch code,branch name,branch no`,
 		kDeposit: `普通,当座,貯蓄,普通貯金,通常貯金,(普),(当),(普通),(当座),普),当),ordinary,savings,checking,預金種目,預金種別,口座種別`,
 		kCard: `クレジットカード,クレジットカード番号,クレジット番号,クレカ,クレカ番号,カード番号,カードno,カードno.,カードナンバー,デビットカード,デビットカード番号,プリペイドカード番号,
 			法人カード,カード情報,credit card,creditcard,credit-card,credit_card,credit card number,card number,card no,card no.,cardnumber,card_number,card num,card #,cc number,ccnum,
@@ -75,14 +75,14 @@ func labelWords() map[kind]string {
 		kCardHint: `visa,mastercard,master card,マスターカード,jcb,american express,amex,アメックス,ダイナース,diners,discover card,銀聯,unionpay,セキュリティコード,cvv,cvc,cvv2,
 			カード名義,カード有効期限,valid thru,good thru,expiration date,exp date,expiry date,cardholder,card holder,名義人,有効期限,イシュア`,
 		kPhone: `t e l,f a x,t.e.l.,t/f,tel/fax,tel&fax,日中連絡先,連絡先電話,自宅tel,勤務先tel,会社電話,携帯tel,電話,電話番号,tel,tel.,携帯,携帯電話,携帯番号,携帯電話番号,固定電話,自宅電話,自宅電話番号,勤務先電話,勤務先電話番号,連絡先,緊急連絡先,連絡先電話番号,直通,代表,fax,fax.,
-			ファックス,ファクス,ファックス番号,fax番号,フリーダイヤル,フリーコール,phone,phone number,phone no,telephone,mobile,mobile phone,cell,cell phone,cellphone,contact number,ph.,
+			ファックス,ファクス,ファックス番号,fax番号,フリーダイヤル,フリーコール,phone,phone number,phone no,telephone,mobile,mobile phone,mobile no,mobile number,home phone,work phone,cell,cell phone,cellphone,contact number,ph.,
 			スマホ,スマートフォン,ケータイ,お電話,お電話番号,ご連絡先,℡,☎,📞,📱,電話no,tel番号,tel no,携帯no,日中の連絡先`,
 		kAddress: `住所,ご住所,現住所,自宅住所,自宅,所在地,本籍,本籍地,居所,居住地,送付先,送り先,お届け先,届け先,届出先,配送先,配達先,勤務先住所,連絡先住所,郵便番号,address,home address,
 			mailing address,shipping address,street address,住民票所在地,転居先,旧住所,新住所,実家`,
-		kBirth: `出生,生誕,生年月日(西暦・和暦),生年月日,誕生日,お誕生日,生年,生まれ,誕生年月日,出生日,出生年月日,date of birth,dateofbirth,date_of_birth,d.o.b.,d.o.b,dob,birthday,birth date,birthdate,birth_date,born,born on,
+		kBirth: `出生,生誕,生年月日(西暦・和暦),生年月日,誕生日,お誕生日,生年,生まれ,誕生年月日,出生日,出生年月日,date of birth,dateofbirth,date_of_birth,d.o.b.,d.o.b,dob,birthday,birth day,birth date,birthdate,birth_date,born,born on,
 			生れ,生年月日(西暦),生年月日(和暦)`,
 		kEmail: `メールアドレス,メアド,eメール,e-mail,email,mail address,e-mail address,email address,電子メール,アドレス`,
-		kName: `世帯主,利用者,利用者名,受取人,受取人名,申請者,申請者名,申請者氏名,届出人,扶養者,本人氏名,配偶者氏名,参加者,出席者,受講者,保護者,保護者名,入居者,所有者,受診者,受験者,応募者,応募者名,候補者,対象者,対象者名,ご芳名,芳名,被保険者氏名,従業員氏名,社員氏名,会員氏名,患者氏名,顧客氏名,カード名義人,受取人氏名,氏名,お名前,ご氏名,名前,姓名,フリガナ,ふりがな,カナ氏名,氏名カナ,氏名(カナ),漢字氏名,会員名,顧客名,患者名,生徒名,児童名,従業員名,社員名,契約者,契約者名,被保険者名,申込者,
+		kName: `kanji name,kana name,display name,holder,account holder,crew,passenger,passenger name,guest name,member name,staff name,first name,last name,given name,family name,surname,世帯主,利用者,利用者名,受取人,受取人名,申請者,申請者名,申請者氏名,届出人,扶養者,本人氏名,配偶者氏名,参加者,出席者,受講者,保護者,保護者名,入居者,所有者,受診者,受験者,応募者,応募者名,候補者,対象者,対象者名,ご芳名,芳名,被保険者氏名,従業員氏名,社員氏名,会員氏名,患者氏名,顧客氏名,カード名義人,受取人氏名,氏名,お名前,ご氏名,名前,姓名,フリガナ,ふりがな,カナ氏名,氏名カナ,氏名(カナ),漢字氏名,会員名,顧客名,患者名,生徒名,児童名,従業員名,社員名,契約者,契約者名,被保険者名,申込者,
 			申込者名,代表者名,担当者名,口座名義,口座名義人,名義,full name,customer name,employee name,patient name,name`,
 		kIBAN: `iban,international bank account number,国際銀行口座番号,bic,swift,swift code,bic code`,
 		kSSN:  `ssn,social security,social security number,social security no,social security #,soc sec,ss#,ssn#,ssns,社会保障番号`,
@@ -108,7 +108,7 @@ const otherWords = `受付番号,受付no,送り状,伝票,宅配便,追跡,会�
 	文書番号,稟議番号,議事録番号,特許番号,出願番号,許可番号,認可番号,届出番号,工事番号,会議id,ミーティングid,会議番号,ウェビナーid,パスコード,タイムスタンプ,日時,作成日時,更新日時,発行日時,登録日時,
 	送信日時,受信日時,実行日時,処理日時,日付,年月日,発行日,納期,期限,ログ,トラッキング番号,トラッキング,ファクトリー番号,ナンバープレート,車台番号,車両番号,物件番号,物件コード,店舗コード,郵便局コード,
 	事業所番号,事業所整理記号,労働保険番号,許認可番号,免許取得日,診療報酬,レセプト番号,金額,合計,小計,単価,数量,税込,残高,売上,予算,原価,価格,
-	order number,order no,order no.,order id,order #,order,invoice number,invoice no,invoice no.,invoice #,invoice id,invoice,tracking number,tracking no,tracking id,tracking #,tracking,waybill,
+	trace no,trace id,correlation id,job id,batch id,event id,record id,row id,device id,store id,order number,order no,order no.,order id,order #,order,invoice number,invoice no,invoice no.,invoice #,invoice id,invoice,tracking number,tracking no,tracking id,tracking #,tracking,waybill,
 	reference number,reference no,reference,ref no,ref.,ref,ticket number,ticket no,ticket id,ticket,case number,case no,case id,case,confirmation number,confirmation code,confirmation no,booking reference,
 	booking number,transaction id,transaction number,transaction no,transaction,serial number,serial no,serial no.,serial,s/n,part number,part no,p/n,sku,upc,product code,product id,item number,model number,
 	lot number,batch number,customer number,customer id,customer no,member number,member id,membership number,employee id,employee number,employee no,student id,user id,userid,session id,
@@ -120,6 +120,12 @@ const otherWords = `受付番号,受付no,送り状,伝票,宅配便,追跡,会�
 // 免許証の番号, 免許証ナンバー, 免許証No. and 免許証NO.
 func variants(k kind, w string) []string {
 	out := []string{w}
+	if strings.Contains(w, " ") && w[0] < 0x80 {
+		// passport_no, passportNo, passport-no: columns of programs
+		for _, joint := range []string{"_", "", "-"} {
+			out = append(out, strings.ReplaceAll(w, " ", joint))
+		}
+	}
 	if strings.HasSuffix(w, " no") || strings.HasSuffix(w, "#") && len(w) > 2 {
 		out = append(out, w+".")
 	}

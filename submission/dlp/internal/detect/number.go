@@ -54,6 +54,12 @@ func (n number) plain() bool {
 	return n.groups[len(n.groups)-1].size() <= size && (size == 1 || size >= 3)
 }
 
+// dated says that the number is written as a date: 2025-07-15.
+func (n number) dated() bool {
+	return len(n.groups) == 3 && n.groups[0].size() == 4 && n.groups[1].size() <= 2 && n.groups[2].size() <= 2 ||
+		len(n.groups) == 1 && len(n.digits) == 8 && (n.digits[:2] == "19" || n.digits[:2] == "20") && n.digits[4:6] >= "01" && n.digits[4:6] <= "12" && n.digits[6:] >= "01" && n.digits[6:] <= "31"
+}
+
 // Limits of what may be one number.
 const (
 	maxGroups = 24
@@ -105,10 +111,18 @@ func link(s string, a, b int) byte {
 	case "(", ")", ") ", " (", ")-", "-(", ") - ":
 		return ')'
 	}
+	if bare := strings.Trim(gap, " "); (bare == "|" || bare == "│") && len(gap) <= 5 && alone(s, a-1) && alone(s, b) {
+		return '|' // a box for each digit
+	}
 	if len(gap) > 8 || !strings.Contains(gap, "\n") {
 		return 0
 	}
 	return wrapped(s, a, gap)
+}
+
+// alone says that the digit at i has no other beside it.
+func alone(s string, i int) bool {
+	return (i == 0 || !alnum(s[i-1])) && (i+1 == len(s) || !alnum(s[i+1]))
 }
 
 // quartet says that exactly four digits stand at from..to.

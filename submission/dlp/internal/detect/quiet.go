@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -17,7 +18,7 @@ type line struct{ start, end int }
 
 // quiet finds quoted replies and the signature of the sender in a mail. What is
 // forwarded is not quiet: it goes to people who have not seen it.
-func quiet(s string) []fold.Span {
+func quiet(s string, personal []int) []fold.Span {
 	lines := linesOf(s)
 	var out []fold.Span
 	end := len(lines) // the sender's own text
@@ -27,7 +28,7 @@ func quiet(s string) []fold.Span {
 			break
 		}
 	}
-	if sig := signature(s, lines[:end]); sig >= 0 {
+	if sig := signature(s, lines[:end], personal); sig >= 0 {
 		stop := lastOwn(s, lines[:end], sig)
 		out = appendQuotes(out, s, lines[:sig])
 		out = append(out, fold.Span{Start: lines[sig].start, End: lines[stop-1].end})
@@ -166,13 +167,13 @@ func forwarded(s string, lines []line, i int) bool {
 
 // signature is the index of the line where the sender's signature begins, -1
 // for none: after "-- ", after a rule of signs, or after the closing phrase.
-func signature(s string, lines []line) int {
+func signature(s string, lines []line, personal []int) int {
 	stop := lastOwn(s, lines, 0)
 	from := max(0, stop-2*signatureLines)
 	for i := from; i < stop; i++ {
 		text := lines[i].of(s)
 		if text == "--" || closing(text) || rule(text) {
-			if begin := i + 1; begin < stop && signs(s, lines[begin:stop]) {
+			if begin := i + 1; begin < stop && signs(s, lines[begin:stop]) && !record(s, lines, begin, stop, personal) {
 				return begin
 			}
 		}
@@ -256,4 +257,56 @@ func signs(s string, lines []line) bool {
 		}
 	}
 	return contact && filled <= signatureLines && numbers <= signatureNumber && ats <= 3
+}
+
+// record says that the lines are an entry of a list rather than a signature: the
+// field they begin with stands in an earlier entry, too, or they hold what nobody
+// signs with, a date of birth or an account.
+func record(s string, lines []line, begin, stop int, personal []int) bool {
+	if i := sort.SearchInts(personal, lines[begin].start); i < len(personal) && personal[i] < lines[stop-1].end {
+		return true
+	}
+	field := ""
+	for _, l := range lines[begin:stop] {
+		if text := l.of(s); text != "" {
+			field = fieldOf(text)
+			break
+		}
+	}
+	if field == "" {
+		return false
+	}
+	for _, l := range lines[max(0, begin-40):begin] {
+		if fieldOf(l.of(s)) == field {
+			return true
+		}
+	}
+	return false
+}
+
+// fieldOf is the name of a field in its usual forms: 氏名：..., 【氏名】..., ・氏名 ....
+func fieldOf(text string) string {
+	text = strings.TrimLeft(text, " ・*■□●○◆◇-")
+	end := -1
+	if strings.HasPrefix(text, "【") || strings.HasPrefix(text, "[") {
+		end = strings.IndexAny(text, "】]")
+	} else {
+		end = strings.IndexAny(text, ": =")
+	}
+	if end <= 0 || end > 40 || strings.Trim(text[end:], " :=】]") == "" {
+		return ""
+	}
+	return text[:end]
+}
+
+// personal are the places of labels that stand in no signature.
+func (p *page) personal() []int {
+	var out []int
+	for _, h := range p.hits {
+		switch h.kind {
+		case kBirth, kMyNumber, kLicence, kPassport, kResidence, kInsurer, kInsured, kPension, kEmployment, kResident, kCard, kSSN, kNINO:
+			out = append(out, h.start)
+		}
+	}
+	return out
 }

@@ -23,7 +23,46 @@ func (p *page) sampled(start, end int) bool {
 			return true
 		}
 	}
-	return p.sampleBefore(start, floor) || p.sampleAfter(end, c)
+	return p.sampleBefore(start, floor) || p.sampleAfter(end, c) || p.sampleLine(start)
+}
+
+// sampleLine says that the line is one of an example: 記入例 and its like begin
+// it, or サンプル： and nothing but values follows.
+func (p *page) sampleLine(start int) bool {
+	from := strings.LastIndexByte(p.s[:start], '\n') + 1
+	for i := p.endingBy(from); i < len(p.hits) && p.hits[i].end <= start; i++ {
+		h := p.hits[i]
+		if h.kind != kSample || h.start < from || strings.Trim(p.s[from:h.start], " ・*■□●○※【[(<-") != "" {
+			continue
+		}
+		rest := strings.TrimLeft(p.s[h.end:start], " 】])>")
+		switch word := p.s[h.start:h.end]; word {
+		case "記入例", "記載例", "入力例", "書式例", "表示例":
+			return rest != "" && !strings.HasPrefix(rest, "の") && !strings.HasPrefix(rest, "を")
+		default:
+			return strings.HasPrefix(rest, ":") && !p.labelWithin(h.end, start) && !strings.ContainsAny(rest, "。、")
+		}
+	}
+	return false
+}
+
+// labelWithin says whether a label that names a value ends in from..to.
+func (p *page) labelWithin(from, to int) bool {
+	for i := p.endingBy(from); i < len(p.hits) && p.hits[i].end <= to; i++ {
+		if p.hits[i].kind.names() {
+			return true
+		}
+	}
+	return false
+}
+
+// likeThis says that the sentence shows how to write a value: 「TK1234567」のように.
+func (p *page) likeThis(end int) bool {
+	rest := p.s[end:min(len(p.s), end+150)]
+	if stop := strings.IndexAny(rest, "。\n"); stop >= 0 {
+		rest = rest[:stop]
+	}
+	return strings.Contains(rest, "のように") || strings.Contains(rest, "のような形") || strings.Contains(rest, "の形式で")
 }
 
 // sampleBefore looks for an example's word that stands directly before the value
