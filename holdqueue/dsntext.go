@@ -93,6 +93,12 @@ func (s *StatusReport) why(l StatusLine) string {
 		return "送信の途中で接続が切れました。届いている可能性があります。送り直す前に、相手の方にご確認ください。"
 	}
 	if s.Action == reportDelayed {
+		switch {
+		case e.Enhanced == "4.7.5":
+			return "相手側のメールサーバーと、必要な暗号化通信（TLS）を確立できません。"
+		case e.Enhanced == "4.4.3" || e.Enhanced == "4.4.4":
+			return "相手側のメールサーバーの所在（DNS）を、いまは確認できません。"
+		}
 		return "相手側のメールサーバーが、いまは受け取れない状態です。"
 	}
 	if e.Temporary {
@@ -101,6 +107,14 @@ func (s *StatusReport) why(l StatusLine) string {
 	switch {
 	case e.Enhanced == "5.1.1":
 		return "このメールアドレスは、相手側のサーバーに存在しません。"
+	case e.Enhanced == "5.1.10":
+		return "このドメインは、メールを受け取らないと宣言しています。"
+	case e.Enhanced == "5.1.2" && e.Code == 0:
+		return "宛先のドメイン（@ の右側）が存在しません。"
+	case e.Enhanced == "5.4.4":
+		return "宛先のドメインに、届け先となるメールサーバーがありません。"
+	case e.Enhanced == "5.4.6":
+		return "配送の経路が循環しています。社内の管理者にお知らせください。"
 	case e.Enhanced == "5.1.2" || e.Enhanced == "5.1.3":
 		return "メールアドレスに誤りがあります。"
 	case e.Enhanced == "5.2.2":

@@ -71,9 +71,12 @@ func unready(err error) *holdqueue.SendError {
 	e := answered("connect", err)
 	e.Temporary = true
 	e.Text = printable(err.Error())
-	if e.Code == 0 {
+	switch {
+	case errors.As(err, new(*tlsError)) || errors.Is(err, errNoTLS):
+		e.Code, e.Enhanced = 0, "4.7.5"
+	case e.Code == 0:
 		e.Enhanced = "4.4.1"
-	} else {
+	default:
 		e.Enhanced = ""
 	}
 	return e

@@ -299,8 +299,8 @@ func TestRequiredTLSByMXWantsAValidName(t *testing.T) {
 	w.protected("odd.example", odd)
 	w.server("clear.example", &hop{})
 	w.want("x@good.example", "sent")
-	w.want("x@odd.example", "temporary 0 4.4.1")
-	w.want("x@clear.example", "temporary 0 4.4.1")
+	w.want("x@odd.example", "temporary 0 4.7.5")
+	w.want("x@clear.example", "temporary 0 4.7.5")
 }
 
 // tlsa is the record of a certificate's key (3 1 1) or of its authority's (2 0 0).
@@ -326,8 +326,8 @@ func TestDANEDecidesWhoGetsTheMail(t *testing.T) {
 	w.dns.Break("_25._tcp.mx.hidden.example")
 	w.want("x@good.example", "sent") // neither the name nor the authority is known: the key alone counts
 	w.want("x@odd.example", "sent")
-	w.want("x@bad.example", "temporary 0 4.4.1")
-	w.want("x@clear.example", "temporary 0 4.4.1")
+	w.want("x@bad.example", "temporary 0 4.7.5")
+	w.want("x@clear.example", "temporary 0 4.7.5")
 	w.want("x@hidden.example", "temporary 0 4.7.5")
 	if got(right) != 1 || got(odd) != 1 || got(wrong)+got(clear)+got(hidden) != 0 {
 		t.Error("mail went where it must not")
@@ -359,7 +359,7 @@ func TestAuthorityInTLSAVouchesForTheName(t *testing.T) {
 		w.dns.Add(t, fmt.Sprintf("%s.example. 60 IN MX 10 mx.%s.example.", d, d), fmt.Sprintf("_25._tcp.mx.%s.example. 60 IN TLSA 2 0 0 %x", d, good.Authority.Raw))
 	}
 	w.want("x@a.example", "sent")
-	w.want("x@b.example", "temporary 0 4.4.1") // the right authority, another's name
+	w.want("x@b.example", "temporary 0 4.7.5") // the right authority, another's name
 }
 
 // TestTLSAIsBelievedFromATrustedResolverOnly: without dnssec, or outside the signed part of the world, an AD bit or a

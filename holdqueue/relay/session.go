@@ -223,7 +223,9 @@ func (s *session) auth(m sasl.Client) error {
 		if code != 334 {
 			return refused(&textproto.Error{Code: code, Msg: text})
 		}
-		line = "*" // gives up
+		if line = "*"; name == sasl.OAuthBearer {
+			line = "AQ==" // what RFC 7628 section 3.2.3 wants to hear before it says why
+		}
 		if challenge, err := base64.StdEncoding.DecodeString(text); err == nil {
 			if answer, err := m.Next(challenge); err == nil {
 				line = base64.StdEncoding.EncodeToString(answer)

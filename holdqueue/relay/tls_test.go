@@ -30,8 +30,8 @@ func TestCertificateIsVerified(t *testing.T) {
 		want        string
 	}{
 		{"good", good, good, TLSRequired, "sent"},
-		{"untrusted", good, wrongName, TLSRequired, "temporary 0 4.4.1"},
-		{"wrong name", wrongName, wrongName, TLSRequired, "temporary 0 4.4.1"},
+		{"untrusted", good, wrongName, TLSRequired, "temporary 0 4.7.5"},
+		{"wrong name", wrongName, wrongName, TLSRequired, "temporary 0 4.7.5"},
 		{"untrusted, opportunistic", good, wrongName, TLSOpportunistic, "sent"},
 		{"wrong name, opportunistic", wrongName, wrongName, TLSOpportunistic, "sent"},
 	} {
@@ -89,6 +89,7 @@ type upstream struct {
 	mechanisms []string
 	mails      chan string
 	discard    bool // take any mail from anybody and forget it
+	token      func(user, token string) bool
 }
 
 func (u *upstream) NewSession(*smtp.Conn) (smtp.Session, error) {
@@ -113,6 +114,21 @@ func (s *upstreamSession) check(user, password string) error {
 func (s *upstreamSession) Auth(mechanism string) (sasl.Server, error) {
 	if mechanism == sasl.Plain {
 		return sasl.NewPlainServer(func(_, user, password string) error { return s.check(user, password) }), nil
+	}
+	bearer := func(user, token string) bool {
+		s.signedIn = s.token != nil && s.token(user, token)
+		return s.signedIn
+	}
+	switch mechanism {
+	case xoauth2:
+		return &xoauth2Server{check: bearer}, nil
+	case sasl.OAuthBearer:
+		return sasl.NewOAuthBearerServer(func(o sasl.OAuthBearerOptions) *sasl.OAuthBearerError {
+			if !bearer(o.Username, o.Token) {
+				return &sasl.OAuthBearerError{Status: "invalid_token"}
+			}
+			return nil
+		}), nil
 	}
 	return &loginServer{check: s.check}, nil
 }

@@ -3,6 +3,7 @@ package testkit
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,12 +19,16 @@ import (
 type NextHop struct {
 	Address    string // HOST:PORT, STARTTLS offered
 	AddressTLS string // HOST:PORT, TLS from the start
+	// Doors are further listeners, each with settings of its own.
+	Doors map[string]string
 	Certificate
-	dir string
+	dir    string
+	killed bool
 }
 
 // Postfix starts Debian's Postfix with a configuration and queue of its own. settings are added to main.cf,
-// "name = value". It needs root, because Postfix does.
+// "name = value"; one of the form "@door {name = value} {name = value}" opens a further listener to which these apply.
+// It needs root, because Postfix does.
 func Postfix(t testing.TB, settings ...string) *NextHop {
 	t.Helper()
 	return PostfixBehind(t, nil, settings...)
@@ -56,14 +61,26 @@ func PostfixBehind(t testing.TB, shim []string, settings ...string) *NextHop {
 		t.Fatalf("start Postfix: %v\n%s%s", err, out, p.Log())
 	}
 	t.Cleanup(func() {
+		if p.killed {
+			return
+		}
 		if out, err := exec.Command(postfix, "-c", etc, "stop").CombinedOutput(); err != nil {
 			t.Errorf("stop Postfix: %v\n%s", err, out)
 		}
 	})
-	for _, address := range []string{p.Address, p.AddressTLS} {
+	for _, address := range slices.Concat([]string{p.Address, p.AddressTLS}, slices.Collect(maps.Values(p.Doors))) {
 		p.await(t, "a listener at "+address, func() bool { return listens(t.Context(), address) })
 	}
 	return p
+}
+
+// Kill ends the server with everything that it has under way.
+func (p *NextHop) Kill(t testing.TB) {
+	t.Helper()
+	if out, err := exec.Command("postfix", "-c", filepath.Join(p.dir, "etc"), "abort").CombinedOutput(); err != nil {
+		t.Fatalf("abort Postfix: %v\n%s", err, out)
+	}
+	p.killed = true
 }
 
 const postfixPrefix = "sekisho-postfix-"
@@ -103,9 +120,20 @@ func (p *NextHop) configure(t testing.TB, settings []string) {
 			t.Fatal(err)
 		}
 	}
-	main := fmt.Sprintf(postfixMain, p.dir, p.CertFile, p.KeyFile, uid, gid) + strings.Join(settings, "\n") + "\n"
+	main := fmt.Sprintf(postfixMain, p.dir, p.CertFile, p.KeyFile, uid, gid)
+	master := fmt.Sprintf(postfixMaster, p.Address, p.AddressTLS)
+	p.Doors = map[string]string{}
+	for _, setting := range settings {
+		name, own, ok := strings.Cut(strings.TrimPrefix(setting, "@"), " ")
+		if !ok || !strings.HasPrefix(setting, "@") {
+			main += setting + "\n"
+			continue
+		}
+		p.Doors[name] = FreeAddress(t)
+		master += p.Doors[name] + " inet n - n - - smtpd" + strings.ReplaceAll(own, "{", " -o {") + "\n"
+	}
 	write(t, filepath.Join(p.dir, "etc/main.cf"), main)
-	write(t, filepath.Join(p.dir, "etc/master.cf"), fmt.Sprintf(postfixMaster, p.Address, p.AddressTLS))
+	write(t, filepath.Join(p.dir, "etc/master.cf"), master)
 	write(t, filepath.Join(p.dir, "etc/mailboxes"), "!/^unknown/ all/\n")
 	for _, name := range []string{"main.cf", "master.cf", "mailboxes"} {
 		if err := os.Chmod(filepath.Join(p.dir, "etc", name), 0o644); err != nil {
@@ -203,6 +231,12 @@ func (p *NextHop) Delivered(t testing.TB, n int) [][]byte {
 		mails = append(mails, bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")))
 	}
 	return mails
+}
+
+// Await waits until what has been delivered is enough.
+func (p *NextHop) Await(t testing.TB, what string, enough func(mails [][]byte) bool) {
+	t.Helper()
+	p.await(t, what, func() bool { return enough(p.Delivered(t, 0)) })
 }
 
 func (p *NextHop) await(t testing.TB, what string, done func() bool) {
