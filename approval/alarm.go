@@ -17,6 +17,7 @@ const (
 	CauseNotReady     = "not_ready"     // something that taking or sending mail needs does not answer
 	CausePeopleFile   = "people_file"   // the changed people file has mistakes
 	CausePolicyFile   = "policy_file"   // the changed policy file has mistakes
+	CauseMalware      = "malware"       // a file that was sent as a link is malware
 	CauseNoticeFailed = "notice_failed" // one of our own mails could not be delivered
 )
 

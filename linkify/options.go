@@ -53,6 +53,10 @@ type Options struct {
 	Folders FolderLimits
 	// Check looks into a file that a stranger put into a folder. Optional: without it files are unchecked.
 	Check func(ctx context.Context, u Upload, content io.ReaderAt) (Checked, error)
+	// Scan looks for malware before a download; it gives its name, "" for none. Optional.
+	Scan func(ctx context.Context, content io.Reader) (malware string, err error)
+	// Alarm tells the administrators of malware in a file that was sent. Optional.
+	Alarm func(tx *db.Tx, line string) error
 	// Report is told of each stored object that nothing refers to. Optional.
 	Report func(Orphan)
 }
@@ -111,7 +115,7 @@ func (o *Options) settle() error {
 // Handlers are the kinds of due work of this package, with what carries them out.
 func (l *Links) Handlers() map[string]func(ctx context.Context, ref string) (again time.Time, err error) {
 	return map[string]func(context.Context, string) (time.Time, error){
-		WorkExpire: l.Expire, WorkSweep: l.Sweep, WorkLetter: l.Letter, WorkRemind: l.Remind, WorkAsk: l.Asked, WorkDigest: l.Digest,
+		WorkExpire: l.Expire, WorkSweep: l.Sweep, WorkLetter: l.Letter, WorkRemind: l.Remind, WorkAsk: l.Asked, WorkDigest: l.Digest, WorkMalware: l.Infected,
 		WorkFolderEnd: l.EndFolder, WorkCheck: l.CheckUpload, WorkTell: l.TellFolder,
 	}
 }

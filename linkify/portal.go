@@ -142,6 +142,9 @@ func (l *Links) Ticket(ctx context.Context, token string, v Visitor, file string
 	if err != nil {
 		return "", fmt.Errorf("permit download: %w", err)
 	}
+	if err := l.rescan(ctx, file); err != nil {
+		return "", fmt.Errorf("permit download: %w", err)
+	}
 	return l.ticket(r.id, s.id, file, now.Add(ticketLife)), nil
 }
 

@@ -38,7 +38,8 @@ const bindingLen = sha256.Size
 type stored struct {
 	message, digest, object, keyID, state string
 	size                                  int64
-	at                                    time.Time
+	at, scanned                           time.Time
+	malware                               string // found after it was stored
 }
 
 // digest names a content within one mail. It is keyed: whoever reads the database or lists the store cannot
@@ -53,10 +54,10 @@ func (l *Links) binding(s stored) ([]byte, error) {
 
 func blobRow(tx *db.Tx, message, digest string) (stored, error) {
 	s := stored{message: message, digest: digest}
-	var at int64
-	err := tx.QueryRow(`SELECT object, size, key_id, state, stored_at FROM link_blob WHERE message = $1 AND digest = $2`,
-		message, digest).Scan(&s.object, &s.size, &s.keyID, &s.state, &at)
-	s.at = db.Time(at)
+	var at, scanned int64
+	err := tx.QueryRow(`SELECT object, size, key_id, state, stored_at, scanned_at, malware FROM link_blob WHERE message = $1 AND digest = $2`,
+		message, digest).Scan(&s.object, &s.size, &s.keyID, &s.state, &at, &scanned, &s.malware)
+	s.at, s.scanned = db.Time(at), db.Time(scanned)
 	if db.IsNoRows(err) {
 		return s, ErrNotFound
 	}
@@ -161,6 +162,9 @@ func (o *object) ReadAt(p []byte, off int64) (int, error) {
 func (l *Links) open(ctx context.Context, s stored) (*object, error) {
 	if s.state != blobStored {
 		return nil, ErrGone
+	}
+	if s.malware != "" {
+		return nil, ErrMalware
 	}
 	f, err := l.o.Blobs.Open(ctx, s.object)
 	if errors.Is(err, blob.ErrNotFound) {

@@ -93,6 +93,8 @@ func verdicts() []struct {
 		{linkify.ErrGone, verdict{codeGone, "file_gone"}},
 		{linkify.ErrExpired, verdict{codeGone, "link_expired"}},
 		{linkify.ErrRevoked, verdict{codeGone, "link_revoked"}},
+		{linkify.ErrMalware, verdict{codeForbidden, "malware"}},
+		{linkify.ErrUnscanned, verdict{codeUnavailable, "busy"}},
 		{linkify.ErrFolderClosed, verdict{codeGone, "folder_closed"}},
 		{linkify.ErrTooLarge, verdict{codeTooLarge, "file_too_large"}},
 		{linkify.ErrFolderFull, verdict{codeTooLarge, "folder_full"}},

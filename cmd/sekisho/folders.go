@@ -60,3 +60,15 @@ func (h *house) searchMalware(ctx context.Context, u linkify.Upload, content io.
 	out.Malware = virus
 	return err
 }
+
+// linkScanner gives the links ClamAV for a second look; nil when none is configured.
+func linkScanner(c *Config) (func(context.Context, io.Reader) (string, error), error) {
+	if c.Scanners.Clamd == "" {
+		return nil, nil
+	}
+	client, err := clamd.New(c.Scanners.Clamd)
+	if err != nil {
+		return nil, fmt.Errorf("scanners.clamd: %w", err)
+	}
+	return func(ctx context.Context, content io.Reader) (string, error) { return client.Scan(ctx, "", content) }, nil
+}

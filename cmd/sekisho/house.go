@@ -133,11 +133,16 @@ func (h *house) openLinks(context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
+	scan, err := linkScanner(h.config)
+	if err != nil {
+		return err
+	}
 	h.links, err = linkify.New(linkify.Options{
 		DB: h.db, Keys: h.keys, Blobs: h.blobs, Portal: h.config.Portal.URL, Company: h.config.Organization.Name, Zone: zone,
 		TempDir: filepath.Join(h.config.DataDir, "spool-links"), Post: h.postLetter, Schedule: h.queue.Schedule,
 		Remind: time.Duration(h.config.Portal.Remind), Receipts: linkify.Receipts(h.config.Portal.Receipts),
-		Staff: h.config.BaseURL, Check: h.checkUpload,
+		Staff: h.config.BaseURL, Check: h.checkUpload, Scan: scan,
+		Alarm:   func(tx *db.Tx, line string) error { return h.desk.Alarm(tx, approval.CauseMalware, line) },
 		Folders: linkify.FolderLimits{File: int64(h.config.Folders.MaxFileBytes), Bytes: int64(h.config.Folders.MaxBytes), Files: int64(h.config.Folders.MaxFiles)},
 		Report: func(o linkify.Orphan) {
 			h.log.Warn("stored object does not fit its rows", "key", o.Key, "size", o.Size, "missing", o.Missing)

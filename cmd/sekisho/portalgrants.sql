@@ -9,7 +9,8 @@ GRANT SELECT (id, message, recipient, generation, token, key_id, state, access, 
   created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken) ON link TO {user};
 GRANT UPDATE (taken, first_taken, last_taken) ON link TO {user};
 GRANT SELECT, UPDATE (taken) ON link_content TO {user};
-GRANT SELECT ON link_file, link_blob TO {user};
+GRANT SELECT ON link_file TO {user};
+GRANT SELECT, UPDATE (scanned_at, malware) ON link_blob TO {user};
 GRANT SELECT, INSERT, UPDATE ON link_session, link_take, link_code, link_rate TO {user};
 GRANT INSERT ON link_download, link_letter TO {user};
 
@@ -35,7 +36,7 @@ GRANT INSERT ON work TO {user};
 ALTER TABLE work ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS sekisho_portal ON work;
 CREATE POLICY sekisho_portal ON work FOR INSERT TO {user}
-  WITH CHECK (kind IN ('link.letter', 'link.ask', 'link.digest', 'folder.check', 'folder.tell') AND attempt = '' AND tries = 0);
+  WITH CHECK (kind IN ('link.letter', 'link.ask', 'link.digest', 'link.malware', 'folder.check', 'folder.tell') AND attempt = '' AND tries = 0);
 
 -- The list of nodes: only its own sort of line.
 GRANT SELECT, INSERT, UPDATE, DELETE ON node TO {user};

@@ -101,9 +101,14 @@ func (o *outpost) openLinks(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
+	scan, err := linkScanner(c)
+	if err != nil {
+		return err
+	}
 	o.links, err = linkify.New(linkify.Options{
 		DB: o.db, PortalKeys: o.keys, Blobs: o.blobs, Portal: c.Portal.URL, Company: c.Organization.Name, Zone: zone, Staff: c.BaseURL,
 		TempDir: filepath.Join(c.DataDir, "spool-links"), Schedule: holdqueue.Announce,
+		Receipts: linkify.Receipts(c.Portal.Receipts), Scan: scan,
 	})
 	if err != nil {
 		return err
