@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"flag"
@@ -122,6 +123,9 @@ func run(args []string, out io.Writer) error {
 	ours, err := system.NewSekisho([]string{self, readPDF}, cache)
 	if err != nil {
 		return err
+	}
+	if err := ours.Scanner.Warm(context.Background()); err != nil {
+		return fmt.Errorf("prepare the PDF reader: %w", err)
 	}
 	return o.tables(out, ours)
 }

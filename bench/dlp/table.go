@@ -136,7 +136,7 @@ func printForms(out io.Writer, r *score.Result) {
 }
 
 // carrierStep: every so many documents go into each carrier.
-const carrierStep = 11
+const carrierStep = 17
 
 func printCarriers(out io.Writer, ours *system.Sekisho, docs []*corpus.Document) error {
 	fmt.Fprintf(out, "\nby carrier, at medium (distinct values counted)\n%-18s %5s   %-5s %-5s %-5s  %s\n", "", "mails", "P", "R", "F1", "not wholly inspected")

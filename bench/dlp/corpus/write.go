@@ -207,7 +207,7 @@ func (w *writer) form(p slot, k kind) form {
 // label finds or makes the label of a value.
 func (w *writer) label(k kind, grade byte, v written, f form) int {
 	l := Label{Detector: k.detector, Value: v.canon, Level: k.level, Form: f.name}
-	l.Optional = grade == '~' || grade != '+' && (w.loose || k.optional || w.quoted && contact(k.detector))
+	l.Optional = grade == '~' || grade != '+' && (w.loose || k.optional || w.quoted && Contact(k.detector))
 	if grade == '_' {
 		l.Level, l.Bare = dlp.Low, true
 	}
@@ -226,10 +226,11 @@ func (w *writer) label(k kind, grade byte, v written, f form) int {
 	return i
 }
 
-// contact: what a reply quotes of whom it answers need not count.
-func contact(detector string) bool {
+// Contact: what a signature holds, or a reply quotes of whom it answers, need
+// not count towards a list of people.
+func Contact(detector string) bool {
 	switch detector {
-	case "jp.phone", "jp.postal_address", "jp.person_name", "email_address":
+	case "jp.phone", "jp.postal_address", "jp.person_name", "email_address", "date_of_birth":
 		return true
 	}
 	return false

@@ -210,7 +210,7 @@ func (c Count) Short() string {
 func (r *Result) AddCounts(d *corpus.Document, counts map[string]int, extra int, quoted bool) {
 	wanted, allowed := map[string]int{}, map[string]int{}
 	for _, l := range d.Labels {
-		if !l.Optional && l.Level >= r.Level && !(quoted && contact(l.Detector)) {
+		if !l.Optional && l.Level >= r.Level && !(quoted && corpus.Contact(l.Detector)) {
 			wanted[l.Detector]++
 		} else if !l.Bare || l.Level >= r.Level {
 			allowed[l.Detector]++
@@ -223,20 +223,11 @@ func (r *Result) AddCounts(d *corpus.Document, counts map[string]int, extra int,
 		}
 		hit := min(n, wanted[id])
 		c := Count{Hit: hit, Miss: wanted[id] - hit}
-		if over := n - wanted[id] - allowed[id]; over > 0 && (extra == 0 || over > extra || !contact(id)) {
+		if over := n - wanted[id] - allowed[id]; over > 0 && (extra == 0 || over > extra || !corpus.Contact(id)) {
 			c.Alarm = over
 		}
 		if c != (Count{}) {
 			at(r.Detectors, id).add(c)
 		}
 	}
-}
-
-// contact detectors find what a signature holds.
-func contact(id string) bool {
-	switch id {
-	case "jp.phone", "jp.postal_address", "jp.person_name", "email_address":
-		return true
-	}
-	return false
 }
