@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -108,6 +109,7 @@ func parseGiven(from string, to []string) (given, error) {
 
 func readInput(name string, stdin io.Reader) ([]byte, error) {
 	r := stdin
+	var b bytes.Buffer
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -115,12 +117,17 @@ func readInput(name string, stdin io.Reader) ([]byte, error) {
 		}
 		defer f.Close()
 		r = f
+		if i, err := f.Stat(); err == nil && i.Mode().IsRegular() && i.Size() < maxScanned {
+			b.Grow(int(i.Size()) + bytes.MinRead) // no copies while it grows
+		}
 	}
-	raw, err := io.ReadAll(io.LimitReader(r, maxScanned+1))
-	if err == nil && len(raw) > maxScanned {
+	if _, err := b.ReadFrom(io.LimitReader(r, maxScanned+1)); err != nil {
+		return nil, err
+	}
+	if b.Len() > maxScanned {
 		return nil, errors.New("larger than 1 GiB")
 	}
-	return raw, err
+	return b.Bytes(), nil
 }
 
 func isMail(name string) bool { return name == "-" || strings.EqualFold(filepath.Ext(name), ".eml") }

@@ -26,7 +26,7 @@ type decoder func([]byte) string
 // mail software in Japan writes and no registry knows stand here too.
 func family(label string) string {
 	l := strings.ToLower(strings.Trim(label, " \t\"'"))
-	l = strings.NewReplacer("_", "-", " ", "").Replace(l)
+	l = strings.ReplaceAll(strings.ReplaceAll(l, "_", "-"), " ", "")
 	switch l {
 	case "":
 		return ""
@@ -260,7 +260,7 @@ func kanaShare(s string) float64 {
 }
 
 // guessBytes is how much of a text the guesser sees: more does not help it.
-const guessBytes = 16 << 10
+const guessBytes = 4 << 10
 
 func guess(b []byte) []string {
 	found, err := chardet.NewTextDetector().DetectAll(b[:min(len(b), guessBytes)])

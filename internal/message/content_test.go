@@ -245,7 +245,7 @@ func TestCrosscheck(t *testing.T) {
 	for name, mail := range map[string]string{
 		"nested without an end": deep.String(),
 		"many parameters":       head + "Content-Type: text/plain" + strings.Repeat("; a=b", 200) + "\n\nx\n",
-		"many parts":            head + "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nx\n", 1000) + "--b--\n",
+		"many parts":            head + "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nx\n", 1000) + "--b--\nfooter\n",
 	} {
 		a := Crosscheck(parse(t, mail))
 		if len(a) != 1 || a[0].Code != "crosscheck_skipped" || a[0].Ambiguous {
@@ -254,7 +254,7 @@ func TestCrosscheck(t *testing.T) {
 	}
 	shown := false
 	for _, mail := range []string{
-		head + "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + strings.Repeat("hidden words ", 9) + "\n--b--\n",
+		head + "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + strings.Repeat("hidden words ", 9) + "\n--b--\nfooter\n",
 	} {
 		m := parse(t, mail)
 		m.Root.Children[0].Body.End = m.Root.Children[0].Body.Start // as if ours had not seen it

@@ -55,6 +55,31 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzCrosscheck holds what Crosscheck takes for plain against the parser that it
+// then does not ask.
+func FuzzCrosscheck(f *testing.F) {
+	for _, c := range mails {
+		f.Add([]byte(c.mail))
+		f.Add([]byte(crlf(c.mail)))
+	}
+	for _, c := range tricks {
+		f.Add([]byte(head + c))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := Parse(raw)
+		if err != nil || len(raw) > 64<<10 || m.costly() != "" {
+			return
+		}
+		Crosscheck(m)
+		if !m.plain() {
+			return
+		}
+		if root, ok := secondReading(raw); ok && root != nil && m.shown().missing(root) > 0 {
+			t.Fatal("a mail taken for plain shows other content to a second parser")
+		}
+	})
+}
+
 func FuzzHeaderText(f *testing.F) {
 	for _, s := range []string{"=?utf-8?b?5L2Q6A==?= =?utf-8?b?l6Q=?=", "\x1b$B:4F#\x1b(B", "\"a, b\" <a@b.example>, g: c@d;", "+istsQmb4-", "a@b (c (d)"} {
 		f.Add(s, "utf-8")

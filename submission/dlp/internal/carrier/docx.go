@@ -21,7 +21,7 @@ func (w *Walk) docx(f file) error {
 		if place == "document" {
 			place = ""
 		}
-		o.wordPart(place, o.part(name))
+		o.wordPart(place, o.xml(name))
 	}
 	return o.rest()
 }
@@ -42,6 +42,12 @@ func (t *wordText) newline() {
 	if t.b.Len() > 0 {
 		t.b.WriteByte('\n')
 	}
+}
+
+// full says that a piece of text may be handed on: it ends with a paragraph
+// outside of all tables.
+func (t *wordText) full(limit int) bool {
+	return t.b.Len() > limit && len(t.stack) == 0 && strings.HasSuffix(t.b.String(), "\n")
 }
 
 func (t *wordText) openTable() {

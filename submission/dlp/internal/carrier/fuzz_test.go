@@ -81,12 +81,12 @@ func FuzzReaders(f *testing.F) {
 			w.packaged(g, b)
 		case 10:
 			o := &office{w: w, f: g}
-			o.wordPart("", b)
+			o.wordPart("", newXML(b))
 			o.slide("slides", "", b, deck{width: 100, height: 100, white: true})
 			o.odfPart("", b)
 		case 11:
 			k := &workbook{o: &office{w: w, f: g, parts: map[string]entry{"s": {packed: b}}, read: map[string]bool{}}}
-			k.readStrings(b)
+			k.readStrings(newXML(b))
 			k.readStyles(b)
 			k.sheets(b, nil)
 			k.readSheet(sheetPart{name: "S", part: "s"})

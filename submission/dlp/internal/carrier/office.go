@@ -55,6 +55,20 @@ func (o *office) part(name string) []byte {
 	return b
 }
 
+// xml opens a part, an empty one where there is none.
+func (o *office) xml(name string) *xmlScanner {
+	e, ok := o.parts[name]
+	if !ok {
+		return &xmlScanner{}
+	}
+	o.read[name] = true
+	s, err := o.w.readText(e)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return xmlOf(s)
+}
+
 // peek unpacks a part that is still to be read as itself.
 func (o *office) peek(name string) []byte {
 	read := o.read[name]

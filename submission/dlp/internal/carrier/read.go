@@ -47,24 +47,36 @@ const ratioFrom = 1 << 20
 // from, 0 when unknown. On error it returns what was read.
 func (w *Walk) expand(r io.Reader, packed int64) ([]byte, error) {
 	var b bytes.Buffer
+	err := w.pour(&b, r, packed)
+	return b.Bytes(), err
+}
+
+// pot takes what is poured: bytes or a string.
+type pot interface {
+	io.Writer
+	Len() int
+}
+
+// pour copies r to its end within the budget.
+func (w *Walk) pour(to pot, r io.Reader, packed int64) error {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(buf)
-		b.Write(buf[:n])
+		to.Write(buf[:n]) // memory takes everything
 		w.expanded += int64(n)
-		size := int64(b.Len())
+		size := int64(to.Len())
 		switch {
 		case size > w.limits.Part, w.expanded > w.limits.Expanded:
-			return b.Bytes(), ErrLarge
+			return ErrLarge
 		case packed > 0 && size > ratioFrom && size/packed > w.limits.Ratio:
-			return b.Bytes(), ErrLarge
+			return ErrLarge
 		case errors.Is(err, io.EOF):
-			return b.Bytes(), nil
+			return nil
 		case err != nil:
-			return b.Bytes(), err
+			return err
 		}
 		if err := w.over(); err != nil {
-			return b.Bytes(), err
+			return err
 		}
 	}
 }

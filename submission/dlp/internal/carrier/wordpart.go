@@ -37,8 +37,7 @@ const (
 )
 
 // wordPart reads one part of a document.
-func (o *office) wordPart(place string, body []byte) {
-	x := newXML(body)
+func (o *office) wordPart(place string, x *xmlScanner) {
 	r := &wordReader{t: &wordText{}, page: emuA3}
 	for n := 0; ; n++ {
 		if n%4096 == 0 && o.w.over() != nil {
@@ -54,6 +53,10 @@ func (o *office) wordPart(place string, body []byte) {
 			continue
 		}
 		r.tag(x)
+		if r.t.full(o.w.limits.Text) {
+			o.emitWord(place, r.t)
+			r.t = &wordText{tables: r.t.tables}
+		}
 	}
 	o.emitWord(place, r.t)
 	for _, how := range r.found {

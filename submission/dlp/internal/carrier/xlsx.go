@@ -27,7 +27,7 @@ func (w *Walk) xlsx(f file) error {
 		return err
 	}
 	b := &workbook{o: o}
-	b.readStrings(o.part("xl/sharedStrings.xml"))
+	b.readStrings(o.xml("xl/sharedStrings.xml"))
 	b.readStyles(o.part("xl/styles.xml"))
 	targets := b.relations(o.part("xl/_rels/workbook.xml.rels"))
 	sheets := b.sheets(o.part("xl/workbook.xml"), targets)
@@ -71,7 +71,7 @@ func (b *workbook) extras() {
 
 // external searches the values of another workbook that a link keeps here.
 func (b *workbook) external(name string) {
-	x := newXML(b.o.part(name))
+	x := b.o.xml(name)
 	var out strings.Builder
 	values := 0
 	for tok := x.next(); tok != xmlEnd; tok = x.next() {
@@ -143,8 +143,7 @@ func sheetState(state string) string {
 
 // readStrings reads the shared strings; phonetic hints (ふりがな) are searched
 // apart so that they do not tear names.
-func (b *workbook) readStrings(body []byte) {
-	x := newXML(body)
+func (b *workbook) readStrings(x *xmlScanner) {
 	var s strings.Builder
 	inText, phonetic := false, 0
 	for n := 0; ; n++ {
@@ -187,8 +186,7 @@ func sign(x *xmlScanner) int {
 
 // readSheet reads the cells of one sheet.
 func (b *workbook) readSheet(p sheetPart) {
-	body := b.o.part(p.part)
-	x := newXML(body)
+	x := b.o.xml(p.part)
 	s := newSheet(b.o.w, Text{Text: detect.Text{Title: b.o.f.name + " " + p.name}, Where: Attachment, Path: b.o.f.path, Sheet: p.name, Grid: true, First: true})
 	c := cellReader{book: b, sheet: s, row: -1}
 	for n := 0; ; n++ {
@@ -406,7 +404,7 @@ func columnOf(ref string) (int, bool) {
 // pivot searches the copy of the data that a pivot table keeps, even after its
 // sheet was deleted.
 func (b *workbook) pivot(name string) {
-	x := newXML(b.o.part(name))
+	x := b.o.xml(name)
 	var out strings.Builder
 	for tok := x.next(); tok != xmlEnd; tok = x.next() {
 		if tok == xmlTag && !x.closing && (x.name == "s" || x.name == "n" || x.name == "d") {

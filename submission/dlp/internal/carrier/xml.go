@@ -23,14 +23,16 @@ type xmlScanner struct {
 }
 
 // newXML takes a document in UTF-8 or UTF-16.
-func newXML(b []byte) *xmlScanner {
-	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe || b[0] == 0xfe && b[1] == 0xff) {
-		return &xmlScanner{s: message.DecodeText(b, "utf-16")[0]}
+func newXML(b []byte) *xmlScanner { return xmlOf(string(b)) }
+
+func xmlOf(s string) *xmlScanner {
+	if strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff") {
+		return &xmlScanner{s: message.DecodeText([]byte(s), "utf-16")[0]}
 	}
-	if label := xmlCharset(string(b[:min(len(b), 200)])); label != "" && !strings.EqualFold(label, "utf-8") {
-		return &xmlScanner{s: message.DecodeText(b, label)[0]}
+	if label := xmlCharset(s[:min(len(s), 200)]); label != "" && !strings.EqualFold(label, "utf-8") {
+		return &xmlScanner{s: message.DecodeText([]byte(s), label)[0]}
 	}
-	return &xmlScanner{s: strings.ToValidUTF8(string(b), "\uFFFD")}
+	return &xmlScanner{s: strings.ToValidUTF8(s, "\uFFFD")}
 }
 
 // xmlCharset is the encoding that the declaration names.

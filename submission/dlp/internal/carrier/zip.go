@@ -242,18 +242,40 @@ func zipName(name string, utf8 bool) string {
 
 // read unpacks an entry.
 func (w *Walk) read(e entry) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(w.room(e))
+	err := w.unpack(&b, e)
+	return b.Bytes(), err
+}
+
+// readText unpacks an entry that will be read as text, without a second copy.
+func (w *Walk) readText(e entry) (string, error) {
+	var b strings.Builder
+	b.Grow(w.room(e))
+	err := w.unpack(&b, e)
+	return b.String(), err
+}
+
+// room is what an entry says it needs, as far as that is believed: text packs to
+// a tenth, and the rest grows as it comes.
+func (w *Walk) room(e entry) int {
+	return int(max(0, min(e.size, 24*int64(len(e.packed)), w.limits.Part)))
+}
+
+func (w *Walk) unpack(to pot, e entry) error {
 	if e.encrypted {
-		return nil, ErrEncrypted
+		return ErrEncrypted
 	}
 	r, err := unpacker(e)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	b, err := w.expand(r, int64(len(e.packed)))
-	if err == nil && e.crc != 0 && e.size > 0 && (int64(len(b)) != e.size || crc32.ChecksumIEEE(b) != e.crc) {
+	sum := crc32.NewIEEE()
+	err = w.pour(to, io.TeeReader(r, sum), int64(len(e.packed)))
+	if err == nil && e.crc != 0 && e.size > 0 && (int64(to.Len()) != e.size || sum.Sum32() != e.crc) {
 		err = errors.New("checksum differs")
 	}
-	return b, err
+	return err
 }
 
 func unpacker(e entry) (io.Reader, error) {

@@ -198,16 +198,16 @@ func (k kind) names() bool {
 // back is the offset n characters before at; ahead the one n after it.
 func back(s string, at, n int) int {
 	for ; n > 0 && at > 0; n-- {
-		_, size := utf8.DecodeLastRuneInString(s[:at])
-		at -= size
+		for at--; at > 0 && !utf8.RuneStart(s[at]); at-- {
+		}
 	}
 	return at
 }
 
 func ahead(s string, at, n int) int {
 	for ; n > 0 && at < len(s); n-- {
-		_, size := utf8.DecodeRuneInString(s[at:])
-		at += size
+		for at++; at < len(s) && !utf8.RuneStart(s[at]); at++ {
+		}
 	}
 	return at
 }
