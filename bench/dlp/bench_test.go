@@ -174,18 +174,14 @@ const target = 0.97
 // reached; none is added.
 func notYet() map[string]string {
 	return map[string]string{
-		tuned: "date_of_birth jp.bank_account jp.corporate_number jp.drivers_license jp.health_insurance jp.my_number jp.passport jp.pension_number " +
-			"jp.person_name jp.phone jp.postal_address jp.residence_card payment_card jp.employment_insurance",
-		"test":  "date_of_birth jp.bank_account jp.health_insurance jp.my_number jp.pension_number jp.person_name jp.phone jp.residence_card payment_card jp.drivers_license",
-		"test2": "date_of_birth jp.bank_account jp.health_insurance jp.my_number jp.passport jp.pension_number jp.person_name jp.phone jp.postal_address payment_card",
+		tuned:   "jp.pension_number",
+		"test":  "date_of_birth jp.bank_account jp.my_number jp.pension_number jp.person_name jp.phone payment_card",
+		"test2": "jp.bank_account jp.health_insurance jp.pension_number jp.person_name",
 	}
 }
 
-// falseAlarms in 1,000 clean mails at medium that are allowed today. At high
-// there are none.
-func falseAlarms() map[string]float64 { return map[string]float64{"test2": 15} }
-
-// heldToday are the clean mails that the factory policy may still hold.
+// heldToday are the clean mails that the factory policy may still hold: a
+// quotation whose first line is none of the usual ones.
 func heldToday() map[string]int { return map[string]int{tuned: 1} }
 
 func TestDetectionKeepsItsFigures(t *testing.T) {
@@ -203,8 +199,8 @@ func TestDetectionKeepsItsFigures(t *testing.T) {
 		if high.Alarmed > 0 {
 			t.Errorf("%s: %.1f high false alarms in 1,000 clean mails: %v", set, high.Per1000(high.Alarmed), high.Alarms)
 		}
-		if rate := medium.Per1000(medium.Alarmed); rate > falseAlarms()[set] {
-			t.Errorf("%s: %.1f false alarms in 1,000 clean mails: %v", set, rate, medium.Alarms)
+		if medium.Alarmed > 0 {
+			t.Errorf("%s: %.1f false alarms in 1,000 clean mails: %v", set, medium.Per1000(medium.Alarmed), medium.Alarms)
 		}
 		if of, n, err := held(ours, docs); n > heldToday()[set] || err != nil {
 			t.Errorf("%s: the factory policy would hold %d of %d clean mails (%v)", set, n, of, err)
