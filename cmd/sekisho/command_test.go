@@ -18,6 +18,7 @@ type inspecting struct {
 	Rewrite RewriteCmd `cmd:""`
 	Check   CheckCmd   `cmd:""`
 	Policy  PolicyCmd  `cmd:""`
+	Bench   BenchCmd   `cmd:""`
 }
 
 // result is what a person at a shell sees.

@@ -132,7 +132,8 @@ func (h *house) daily(ctx context.Context, _ string) (again time.Time, err error
 		return time.Time{}, err
 	}
 	for what, do := range map[string]func() error{
-		"download log not purged": func() error { return h.links.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Downloads))) },
+		"download log not purged":  func() error { return h.links.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Downloads))) },
+		"mails in doubt not swept": func() error { return h.queue.SweepDoubts(ctx) },
 		"audit log not purged": func() error {
 			_, err := h.audit.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Facts)), "system")
 			return err
@@ -154,9 +155,6 @@ func (h *house) tidyDaily(ctx context.Context) error {
 	for {
 		if err := h.links.ClearTemp(time.Now().Add(-24 * time.Hour)); err != nil {
 			h.log.Error("temporary files not cleared", "error", err)
-		}
-		if err := h.queue.SweepDoubts(ctx); err != nil && ctx.Err() == nil {
-			h.log.Error("mails in doubt not swept", "error", err)
 		}
 		select {
 		case <-ctx.Done():

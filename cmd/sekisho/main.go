@@ -30,7 +30,7 @@ type commands struct {
 	Migrate MigrateCmd `cmd:"" help:"Move to PostgreSQL or S3, held mail and all."`
 	Relay   RelayCmd   `cmd:"" help:"Which way mail takes, and how TLS went."`
 	Portal  PortalCmd  `cmd:"" help:"Prepare a node that is only a download portal: its keys, its database user."`
-	Bench   BenchCmd   `cmd:"" help:"Measure this machine (not available yet)."`
+	Bench   BenchCmd   `cmd:"" help:"Measure what this machine can do, in a throw-away directory."`
 	Version VersionCmd `cmd:"" help:"Print version, commit, Go and SQLite."`
 	ReadPDF ReadPDFCmd `cmd:"" name:"read-pdf" hidden:""`
 

@@ -25,7 +25,7 @@ type rule struct {
 func ours() []rule {
 	return []rule{
 		{"cmd/sekisho", "cmd/sekisho/internal/demo web web/signin web/words approval linkify submission submission/dlp submission/policy " +
-			"holdqueue holdqueue/relay internal/audit internal/balancer internal/blob internal/clamd internal/db internal/failpoint internal/mailaddr internal/message internal/metric " +
+			"holdqueue holdqueue/relay internal/audit internal/balancer internal/blob internal/clamd internal/db internal/failpoint internal/gauge internal/mailaddr internal/message internal/metric " +
 			"internal/node internal/seal internal/yamlfile", "wires everything together, so it knows everybody; nobody knows it"},
 		{"cmd/sekisho/internal/demo", "internal/message",
 			"a play's other actors (provider, next hop, outbox) must not lean on the product they are played to"},
@@ -77,6 +77,7 @@ func ours() []rule {
 		{"internal/db/dbtest", "internal/db", "starts real databases for tests"},
 		{"internal/failpoint", "", "a leaf below the leaves: every step may be followed by a crash"},
 		{"internal/mailaddr", "", "a leaf"},
+		{"internal/gauge", "", "a leaf: it measures servers from outside, ours like any other"},
 		{"internal/message", "", "a leaf: it must stay usable by whoever meets a hostile mail"},
 		{"internal/metric", "", "a leaf"},
 		{"internal/node", "internal/db", "a leaf beside the table it writes"},
@@ -156,7 +157,7 @@ func libraries() []library {
 		{"github.com/mattn/go-isatty", "cmd/sekisho", "as kong"},
 		{"golang.org/x/term", "cmd/sekisho", "as kong"},
 		{"golang.org/x/sys", "cmd/sekisho submission", "check looks at the machine; a closed connection is asked what the client's machine has confirmed"},
-		{"golang.org/x/sync", "cmd/sekisho", "goroutines of the service start in one place"},
+		{"golang.org/x/sync", "cmd/sekisho internal/gauge", "goroutines of the service start in one place; those of a measure in another"},
 		{"github.com/go-jose/go-jose/v4", "cmd/sekisho/internal/demo", "the demo's provider signs; ours only verifies, through go-oidc"},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/sekisho-mail/sekisho/internal/gauge"
 	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
@@ -51,21 +52,20 @@ func TestReuse(t *testing.T) {
 
 // TestLatency is how long a client waits from connecting to its 250.
 func TestLatency(t *testing.T) {
-	us, them := &client{address: sekisho(t, setup{}).gateway}, &client{address: holding(t).Address}
+	us, them := &gauge.Client{Address: sekisho(t, setup{}).gateway}, &gauge.Client{Address: holding(t).Address}
 	l := load{size: 4096, sessions: 50, messages: messages(5000)}
-	percentiles := map[*client][2][]float64{}
+	percentiles := map[*gauge.Client][2][]float64{}
 	for range *rounds {
-		for _, c := range []*client{us, them} {
-			_, times := c.run(t, l)
-			p := percentiles[c]
-			percentiles[c] = [2][]float64{append(p[0], percentile(times, 0.5)), append(p[1], percentile(times, 0.99))}
+		for _, c := range []*gauge.Client{us, them} {
+			r, p := run(t, c, l), percentiles[c]
+			percentiles[c] = [2][]float64{append(p[0], millis(r.Percentile(0.5))), append(p[1], millis(r.Percentile(0.99)))}
 		}
 	}
 	title("from connecting to the 250, %d octets, %d sessions, our own client (milliseconds, medians of %d rounds)", l.size, l.sessions, *rounds)
 	fmt.Printf("%10s %10s %10s\n", "", "p50", "p99")
 	for _, row := range []struct {
 		name string
-		c    *client
+		c    *gauge.Client
 	}{{"sekisho", us}, {"postfix", them}} {
 		fmt.Printf("%10s %10.1f %10.1f\n", row.name, median(percentiles[row.c][0]), median(percentiles[row.c][1]))
 	}

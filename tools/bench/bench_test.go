@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 )
 
 var (
@@ -30,11 +31,7 @@ func median(all []float64) float64 {
 	return all[len(all)/2]
 }
 
-func percentile(all []float64, p float64) float64 {
-	all = slices.Clone(all)
-	slices.Sort(all)
-	return all[min(int(float64(len(all))*p), len(all)-1)]
-}
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // verdict says whether a ratio has reached its target.
 func verdict(ratio, target float64) string {

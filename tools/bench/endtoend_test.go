@@ -15,15 +15,17 @@ import (
 func TestEndToEnd(t *testing.T) {
 	testkit.Need(t, "smtp-source", "postfix")
 	hop := newSink(t)
-	us := sekisho(t, setup{relay: hop.address})
-	them := testkit.Postfix(t, open([]string{"relayhost = [" + host(hop.address) + "]:" + port(hop.address), "virtual_mailbox_domains =",
+	us := sekisho(t, setup{relay: hop.Address})
+	them := testkit.Postfix(t, open([]string{"relayhost = [" + host(hop.Address) + "]:" + port(hop.Address), "virtual_mailbox_domains =",
 		"smtpd_recipient_restrictions = permit_mynetworks, reject", "smtp_tls_security_level = none"})...)
 	l := load{size: 4096, sessions: 50, messages: messages(5000), to: "x@corp.example"}
 	measure := func(address string) func() float64 {
 		return func() float64 {
-			before, began := hop.taken.Load(), time.Now()
+			before, began := hop.Taken(), time.Now()
 			source(t, address, l)
-			hop.await(t, before, int64(l.messages))
+			if err := hop.Await(t.Context(), before, int64(l.messages)); err != nil {
+				t.Fatal(err)
+			}
 			return float64(l.messages) / time.Since(began).Seconds()
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/gauge"
 )
 
 // resident is a figure of /proc/PID/status in MB: VmRSS now, VmHWM at most so far.
@@ -41,11 +43,10 @@ func TestMemory(t *testing.T) {
 	}
 	title("memory (MB)")
 	fmt.Printf("%-46s %8.0f  %s\n", "idle", idle, verdict(60/idle, 1))
-	c := &client{address: us.gateway}
-	rate, _ := c.run(t, load{size: 25 << 20, sessions: 50, messages: 50})
+	r := run(t, &gauge.Client{Address: us.gateway}, load{size: 25 << 20, sessions: 50, messages: 50})
 	peak := resident(t, us.pid, "VmHWM")
 	fmt.Printf("%-46s %8.0f  %s\n", "50 sessions sending 25 MB each (peak)", peak, verdict(300/peak, 1))
 	time.Sleep(5 * time.Second)
 	fmt.Printf("%-46s %8.0f\n", "peak after some of them are inspected", resident(t, us.pid, "VmHWM"))
-	fmt.Printf("%-46s %8.1f\n", "MB taken a second", 25*rate)
+	fmt.Printf("%-46s %8.1f\n", "MB taken a second", 25*r.Rate)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/internal/gauge"
 	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
@@ -33,17 +34,17 @@ func TestSigned(t *testing.T) {
 		"smtpd_sasl_path = private/auth", "smtpd_sasl_security_options = noanonymous",
 		"smtpd_recipient_restrictions = permit_sasl_authenticated, reject")
 	dovecot(t, filepath.Join(them.Queue(), "private", "auth"))
-	one := func(address string, c testkit.Certificate) *client {
-		return &client{address: address, user: "app@corp.example", password: secret,
-			tls: &tls.Config{RootCAs: c.Roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13}}
+	one := func(address string, c testkit.Certificate) *gauge.Client {
+		return &gauge.Client{Address: address, User: "app@corp.example", Password: secret,
+			TLS: &tls.Config{RootCAs: c.Roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13}}
 	}
 	a, b := one(us.submission, cert), one(them.Address, them.Certificate)
 	title("durable accept with STARTTLS (1.3, a full handshake each) and AUTH PLAIN, 4096 octets, our own client (messages per second)")
 	fmt.Printf("%9s %10s %10s %9s\n", "sessions", "sekisho", "postfix", "/postfix")
 	for _, sessions := range []int{1, 10, 50} {
 		l := load{size: 4096, sessions: sessions, messages: messages(300 + 30*sessions)}
-		measure := func(c *client) func() float64 {
-			return func() float64 { rate, _ := c.run(t, l); return rate }
+		measure := func(c *gauge.Client) func() float64 {
+			return func() float64 { return run(t, c, l).Rate }
 		}
 		figures := inTurns(t, measure(a), measure(b))
 		r := ratio(figures[0], figures[1])
