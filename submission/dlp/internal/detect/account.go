@@ -20,6 +20,9 @@ func (p *page) account(n *number, own hit) (string, Level) {
 	if pair, level := p.postPair(n); level > 0 {
 		return pair, level
 	}
+	if n.sizes(4, 3, 7) && (own.kind == kAccount || own.kind == kBank || own.kind == kDeposit) {
+		return d, High // bank, branch and account in one
+	}
 	boxes := len(n.groups) == len(d) // one box per digit
 	if len(n.groups) > 2 && !boxes || len(d) < 6 || len(d) > 8 {
 		return "", 0

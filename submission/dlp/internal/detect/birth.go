@@ -85,7 +85,7 @@ func (p *page) bornMarks() {
 		at = mark + len("生")
 		before, _ := utf8.DecodeLastRuneInString(strings.TrimRight(p.s[max(0, mark-8):mark], " "))
 		after, _ := utf8.DecodeRuneInString(p.s[at:])
-		if before != '日' && (before < '0' || before > '9') || after >= 0x3041 && after < 0xA000 {
+		if before != '日' && (before < '0' || before > '9') || after >= 0x3041 && after < 0xA000 && after != 'の' {
 			continue
 		}
 		from := max(0, mark-40)

@@ -101,6 +101,9 @@ func numericDate(s string) (d time.Time, n int) {
 				return d, n
 			}
 		}
+		if k == 2 && first > 19 && strings.HasPrefix(s[k:], "年") {
+			return afterYear(s, 1900+first, k)
+		}
 		return dayFirst(s, first, k)
 	}
 	return d, 0

@@ -181,7 +181,7 @@ func divide(line string) (string, int) {
 		if n < minColumns || n > maxColumns {
 			continue
 		}
-		if (sep == "," || sep == ";") && n < 3 {
+		if (sep == "," || sep == ";") && n < 3 && !pair(line, sep) {
 			continue // a sentence with a comma
 		}
 		return sep, n
@@ -193,6 +193,12 @@ func divide(line string) (string, int) {
 		return " ", n
 	}
 	return "", 0
+}
+
+// pair says that a line is two short cells rather than a clause with a comma.
+func pair(line, sep string) bool {
+	a, b, _ := strings.Cut(line, sep)
+	return a != "" && b != "" && len(line) <= 90 && !strings.ContainsAny(line, " 　。、!?") && a[len(a)-1] != '.'
 }
 
 // fields are the columns of a line that two or more spaces divide, as ranges.

@@ -47,6 +47,9 @@ func (p *page) phone(n *number, label hit) (string, bool) {
 	if named && (len(d) == 9 || len(d) == 10) && d[0] != '0' && len(n.groups) == 1 && p.cellAt(n.start) != nil {
 		d = "0" + d // the spreadsheet took it for a number
 	}
+	if len(n.groups) > 2 && (strings.HasPrefix(d, "81") && n.groups[0].size() == 2 || strings.HasPrefix(d, "0081") && n.groups[0].size() == 4) && !n.kanji {
+		return international(d), true // 81-3-3400-1234
+	}
 	if !national(d) || trivialPhone(d) {
 		return "", false
 	}
@@ -54,7 +57,7 @@ func (p *page) phone(n *number, label hit) (string, bool) {
 		if !dialled(n) && !named {
 			return "", false
 		}
-		return d, dialled(n) && (named || n.whole)
+		return d, dialled(n) && (named || n.whole && (len(n.groups) > 2 || mobile(d)))
 	}
 	return d, named || mobile(d) && n.whole && !p.foreign(n)
 }
