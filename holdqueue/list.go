@@ -2,6 +2,7 @@ package holdqueue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"bytes"
 
+	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
@@ -141,6 +143,10 @@ func (q *Queue) Open(ctx context.Context, m *Message) (Body, error) {
 		return nil, err
 	}
 	enclosed, err := q.open(ctx, m.Meta.Enclose)
+	if errors.Is(err, ErrDamaged) {
+		// The notice matters more than what hangs on it.
+		enclosed, err = Bytes(inPlaceOfLost()), nil
+	}
 	if err != nil {
 		own.Close()
 		return nil, err
@@ -187,22 +193,26 @@ func (q *Queue) openStored(ctx context.Context, id ID, at stored) (Body, error) 
 	}
 	plain, err := q.o.Keys.Open("body", id, at.sealed)
 	if err != nil {
-		return nil, fmt.Errorf("open message %s: %w", id, err)
+		return nil, fmt.Errorf("open message %s: %w", id, damaged(err))
 	}
 	return Bytes(plain), nil
 }
 
 func (q *Queue) openBlob(ctx context.Context, id ID, key string) (Body, error) {
 	f, err := q.o.Blobs.Open(ctx, key)
+	if errors.Is(err, blob.ErrNotFound) {
+		err = damaged(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open message %s: %w", id, err)
 	}
-	plain, size, err := q.o.Keys.DecryptAt(f, f.Size())
+	raw := &readError{from: f}
+	plain, size, err := q.o.Keys.DecryptAt(raw, f.Size())
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("open message %s: %w", id, err)
+		return nil, fmt.Errorf("open message %s: %w", id, raw.blame(err))
 	}
-	return &body{ReaderAt: plain, size: size, closers: []io.Closer{f}}, nil
+	return &body{ReaderAt: &proved{plain, raw}, size: size, closers: []io.Closer{f}}, nil
 }
 
 // Bytes makes a Body of bytes in memory.

@@ -131,7 +131,7 @@ func (q *Queue) notBefore(m *Message, now time.Time) time.Time {
 // attempt prepares the bytes, hands them over and records what became of them.
 func (q *Queue) attempt(ctx context.Context, c *claim, m *Message, bundle []*Recipient) error {
 	body, err := q.prepared(ctx, m, bundle)
-	if errors.Is(err, ErrMustHold) {
+	if errors.Is(err, ErrMustHold) || errors.Is(err, ErrDamaged) && m.Origin != FromSystem {
 		return q.record(ctx, c, m.ID, bundle, nil, err)
 	}
 	if err != nil {
@@ -139,10 +139,11 @@ func (q *Queue) attempt(ctx context.Context, c *claim, m *Message, bundle []*Rec
 		failed := sameResult(len(bundle), &SendError{Text: "the mail could not be prepared for sending", Temporary: true})
 		return q.record(ctx, c, m.ID, bundle, failed, nil)
 	}
-	defer body.Close()
+	sound := &watched{Body: body}
+	defer sound.Close()
 	failpoint.At("prepare.done", m.ID)
 	var known outcomes
-	results := q.Sender.Send(ctx, &Outgoing{Attempt: c.attempt, Message: m, From: m.MailFrom, Recipients: bundle, Body: body, Size: body.Size(),
+	results := q.Sender.Send(ctx, &Outgoing{Attempt: c.attempt, Message: m, From: m.MailFrom, Recipients: bundle, Body: sound, Size: sound.Size(),
 		BeforeDot: func(ctx context.Context, to []*Recipient) error { return q.beforeDot(ctx, c, m.ID, to) },
 		Answered: func(to []*Recipient, results []Result) {
 			known.note(to, q.record(ctx, c, m.ID, to, results, nil))
@@ -153,6 +154,9 @@ func (q *Queue) attempt(ctx context.Context, c *claim, m *Message, bundle []*Rec
 	rest, results := known.without(bundle, results)
 	if known.err != nil || len(rest) == 0 {
 		return known.err
+	}
+	if damage := sound.found(results); damage != nil && m.Origin != FromSystem {
+		return q.record(ctx, c, m.ID, rest, nil, damage)
 	}
 	return q.record(ctx, c, m.ID, rest, results, nil)
 }

@@ -2,16 +2,13 @@ package holdqueue
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/seal"
 )
 
@@ -136,29 +133,3 @@ func (q *Queue) SweepSpool() error {
 
 // bodies is where the large bodies lie in the store, each under the id of its mail.
 const bodies = "mail/"
-
-// SweepBodies removes bodies older than before that belong to no mail: a process died after it had stored one and
-// before it had committed its mail, which nobody was promised to keep.
-func (q *Queue) SweepBodies(ctx context.Context, before time.Time) error {
-	err := q.o.Blobs.Walk(ctx, bodies, func(key string, _ int64, modified time.Time) error {
-		if !modified.Before(before) {
-			return nil
-		}
-		known := false
-		err := q.o.DB.Read(ctx, func(tx *db.Tx) error {
-			var n int64
-			err := tx.QueryRow(`SELECT count(*) FROM message WHERE id = $1`, strings.TrimPrefix(key, bodies)).Scan(&n)
-			known = n > 0
-			return err
-		})
-		if err != nil || known {
-			return err
-		}
-		q.o.Log.Warn("body without a mail removed", "key", key)
-		return q.o.Blobs.Delete(ctx, key)
-	})
-	if err != nil {
-		return fmt.Errorf("sweep bodies: %w", err)
-	}
-	return nil
-}

@@ -45,6 +45,11 @@ func (l *Links) Orphans(ctx context.Context, fn func(Orphan) error) error {
 	return nil
 }
 
+// Orphans is the same for who has opened no links.
+func Orphans(ctx context.Context, d *db.DB, store blob.Store, fn func(Orphan) error) error {
+	return (&Links{o: Options{DB: d, Blobs: store}}).Orphans(ctx, fn)
+}
+
 // speaksOf says whether a row wants this object to be there.
 func (l *Links) speaksOf(ctx context.Context, key string) (bool, error) {
 	var state string

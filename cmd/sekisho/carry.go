@@ -70,8 +70,11 @@ func (h *house) poison(m *holdqueue.Message, cause error) holdqueue.Inspection {
 	if errors.Is(cause, linkify.ErrCannotLink) {
 		code, ja, en = "cannot_link", "添付ファイルをリンクに置き換えられません（署名・暗号化など）", "an attachment cannot be replaced by a link (signed or encrypted)"
 	}
+	if errors.Is(cause, holdqueue.ErrDamaged) {
+		code, ja, en = "damaged", "保存したメールが壊れているか失われたため、送信できません。管理者の確認が必要です", "the stored mail is damaged or missing and cannot be sent, so an administrator has to decide"
+	}
 	found := h.eyes().Uninspected(envelopeOf(m), code, ja, en)
-	out, err := encode(m, found, code == "uninspected")
+	out, err := encode(m, found, code != "cannot_link")
 	if err != nil {
 		// Marshalling our own types does not fail; were it to, the mail is held without a reason, never sent.
 		h.log.Error("reason of a hold not kept", "message", m.ID, "error", err)

@@ -100,7 +100,7 @@ func (c *CheckCmd) looks(config *Config) []func(context.Context, *checkup) {
 	if c.Offline {
 		return looks
 	}
-	looks = append(looks, checkListeners, checkDatabase, checkRoles, checkStore)
+	looks = append(looks, checkListeners, checkDatabase, checkRoles, checkStore, checkStored)
 	if config.does(roleQueue) {
 		looks = append(looks, checkRelay, checkRecords, checkPort25, checkScanner, checkOCR)
 	}
