@@ -17,6 +17,7 @@ type inspecting struct {
 	Scan    ScanCmd    `cmd:""`
 	Rewrite RewriteCmd `cmd:""`
 	Check   CheckCmd   `cmd:""`
+	Relay   RelayCmd   `cmd:""`
 	Policy  PolicyCmd  `cmd:""`
 	Bench   BenchCmd   `cmd:""`
 }

@@ -87,6 +87,13 @@ func (z *Zone) Break(name string) {
 	z.broken[dns.Fqdn(name)] = true
 }
 
+// Mend undoes Break.
+func (z *Zone) Mend(name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	delete(z.broken, dns.Fqdn(name))
+}
+
 // Asked is how often a name was asked for.
 func (z *Zone) Asked(name string) int {
 	z.mu.Lock()
