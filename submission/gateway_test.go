@@ -178,6 +178,11 @@ func TestOurOwnMarkIsALoopAndAnothersIsNot(t *testing.T) {
 	r.gateway().hand("alice@corp.example", secret+LoopField(seal.NewTest(), "id", time.Now())+text, "250")
 	r.gateway().hand("alice@corp.example", secret+LoopField(keys, "id", time.Now().Add(-loopAge-time.Hour))+text, "250")
 	r.gateway().hand("alice@corp.example", secret+"Resent-From: bob@corp.example\r\n"+LoopField(keys, "id", time.Now())+text, "250")
+	resent := func(at time.Time) string {
+		return "Resent-From: bob@corp.example\r\nResent-Date: " + at.Format(time.RFC1123Z) + "\r\n"
+	}
+	r.gateway().hand("alice@corp.example", secret+resent(time.Now())+LoopField(keys, "id", time.Now().Add(-time.Hour))+text, "250")
+	r.gateway().hand("alice@corp.example", secret+resent(time.Now().Add(-time.Hour))+LoopField(keys, "id", time.Now())+text, "554 5.4.6")
 	forged := strings.Replace(LoopField(keys, "id", time.Now()), " id ", " di ", 1)
 	r.gateway().hand("alice@corp.example", secret+forged+text, "250")
 	c := r.signed("alice@corp.example")
@@ -200,13 +205,22 @@ func TestSourcesThatWouldOpenARelayAreRefused(t *testing.T) {
 		"networks of everybody":          func(s *Source) { s.Kind, s.Header, s.Networks = Networks, nil, everywhere },
 		"public header alone":            func(s *Source) { s.Header.Public = true },
 		"public header from everywhere":  func(s *Source) { s.Header.Public, s.Networks = true, everywhere },
-		"short secret":                   func(s *Source) { s.Header.Value = "secret" },
-		"secret of two lines":            func(s *Source) { s.Header.Value += "\r\nX: y" },
-		"bad name":                       func(s *Source) { s.Header.Name = "X Y" },
-		"no senders":                     func(s *Source) { s.Senders = nil },
-		"no owner":                       func(s *Source) { s.Owner = "" },
-		"no name":                        func(s *Source) { s.Name = "" },
-		"unknown kind":                   func(s *Source) { s.Kind = "exchange" },
+		"networks of Exchange Online": func(s *Source) {
+			s.Kind, s.Header, s.Networks = Networks, nil, []netip.Prefix{netip.MustParsePrefix("40.107.8.0/24")}
+		},
+		"networks around Google": func(s *Source) {
+			s.Kind, s.Header, s.Networks = Networks, nil, []netip.Prefix{netip.MustParsePrefix("209.0.0.0/8")}
+		},
+		"half the Internet": func(s *Source) {
+			s.Kind, s.Header, s.Networks = "", nil, []netip.Prefix{netip.MustParsePrefix("0.0.0.0/1")}
+		},
+		"short secret":        func(s *Source) { s.Header.Value = "secret" },
+		"secret of two lines": func(s *Source) { s.Header.Value += "\r\nX: y" },
+		"bad name":            func(s *Source) { s.Header.Name = "X Y" },
+		"no senders":          func(s *Source) { s.Senders = nil },
+		"no owner":            func(s *Source) { s.Owner = "" },
+		"no name":             func(s *Source) { s.Name = "" },
+		"unknown kind":        func(s *Source) { s.Kind = "exchange" },
 	} {
 		src := exchange()
 		change(&src)

@@ -65,11 +65,16 @@ func (s *Source) Check() error {
 	case s.Owner == "":
 		return fmt.Errorf("gateway source %s: owner is missing; somebody must answer for its mail", s.Name)
 	case shared && s.Header == nil:
-		return fmt.Errorf("gateway source %s: %s is shared by all its customers; require_header is needed to know your own mail", s.Name, s.Kind)
+		return fmt.Errorf("gateway source %s: %s is shared by all its customers; require_header (name and value_file) is needed to know your own mail", s.Name, s.Kind)
 	case s.Header == nil && len(s.Networks) == 0:
 		return fmt.Errorf("gateway source %s: networks or require_header is needed; without them anybody could send", s.Name)
 	case s.Header == nil && slices.ContainsFunc(s.Networks, everybody):
 		return fmt.Errorf("gateway source %s: a network of the whole Internet would let anybody send", s.Name)
+	}
+	for _, n := range s.Networks {
+		if who := sharedBy(n); who != "" && s.Header == nil {
+			return fmt.Errorf("gateway source %s: every customer of %s sends from %s; require_header is needed to know your own mail", s.Name, who, n)
+		}
 	}
 	return s.checkHeader()
 }

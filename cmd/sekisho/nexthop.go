@@ -29,13 +29,9 @@ func (h *house) newSender() (holdqueue.Sender, error) {
 		return nil, err
 	}
 	if len(h.config.Submission.Gateway.Sources) > 0 {
-		// Only what a gateway source sent can come round again; other mail leaves as it is.
-		o.Loop = func(m *holdqueue.Message) string {
-			if m.Origin != holdqueue.FromGateway {
-				return ""
-			}
-			return submission.LoopField(h.keys, m.ID, m.AcceptedAt)
-		}
+		// All mail, not only what a source sent: the cloud it leaves through may take any of it for the company's own
+		// and send it here once more.
+		o.Loop = func(m *holdqueue.Message) string { return submission.LoopField(h.keys, m.ID, m.AcceptedAt) }
 	}
 	r, err := relay.New(o)
 	h.relay = r

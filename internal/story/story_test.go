@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -50,6 +51,9 @@ type teller struct {
 	links   map[string]string   // of delivered mail, by recipient
 	doors   map[string]*browser // of recipients who came to download
 	never   []func() error      // what must still be so at the end
+	copies  map[string]*clouded // of a mail that a cloud split, by recipient
+	// toldLater counts how often a cloud was answered 4xx.
+	toldLater atomic.Int32
 }
 
 // posted is a mail that was accepted.
@@ -65,7 +69,7 @@ type verb func(*teller, step)
 
 func verbs() map[string]verb {
 	all := map[string]verb{}
-	for _, some := range []map[string]verb{mailVerbs(), peopleVerbs(), recipientVerbs(), troubleVerbs()} {
+	for _, some := range []map[string]verb{mailVerbs(), peopleVerbs(), recipientVerbs(), troubleVerbs(), cloudVerbs()} {
 		maps.Copy(all, some)
 	}
 	return all
