@@ -163,6 +163,15 @@ func checkSources(_ context.Context, k *checkup) {
 			continue
 		}
 		k.ok(path, "%s proves its mail (%s)", conf.Name, proof(conf))
+		k.cloudListens(path, source)
+	}
+}
+
+// cloudListens: can the provider of a source reach us at all?
+func (k *checkup) cloudListens(path string, source submission.Source) {
+	on25 := slices.ContainsFunc(k.c.Submission.Gateway.Listen, func(at string) bool { return strings.HasSuffix(at, ":25") })
+	if source.Kind == submission.ExchangeOnline && !on25 {
+		k.warn(path, "Exchange Online connects to port 25 only, and submission.gateway.listen has none: listen there, or forward port 25 to it (docs/exchange-online.md)")
 	}
 }
 

@@ -201,7 +201,9 @@ func (c *Config) validateSource(i int) {
 	}
 	switch {
 	case (s.Kind == "exchange_online" || s.Kind == "google_workspace") && h.Name == "":
-		c.file.Add(path, "%s shares its addresses and certificates with all its customers: require_header must prove that the mail is yours", s.Kind)
+		c.file.Add(path, "%s shares its addresses and certificates with all its customers: require_header must prove that the mail is yours; "+
+			"write require_header: {name: X-Sekisho-Source, value_file: %s.secret}, make the file with openssl rand -hex 32, and let a rule there set the header (docs/%s.md)",
+			s.Kind, s.Name, strings.ReplaceAll(s.Kind, "_", "-"))
 	case s.Kind == "networks" && len(s.Networks) == 0 && h.ValueFile == "":
 		c.file.Add(path, "the source needs networks, or a secret in require_header; anybody could use it")
 	case h.Value != "" && len(s.Networks) == 0:
