@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -54,6 +55,8 @@ type DB struct {
 
 	files fs.FS // migrations
 	guest bool  // may not change the schema
+	watch atomic.Pointer[func(query string, args []any)]
+
 	mu    sync.Mutex
 	stmts map[string]*sql.Stmt // SQLite readers
 }
@@ -158,6 +161,22 @@ func (d *DB) Close() error {
 
 // Engine says which engine runs underneath, for `check` and the version page.
 func (d *DB) Engine() Engine { return d.engine }
+
+// Watch shows every statement that runs from now on to fn, from any goroutine; nil ends that. For tests of how
+// statements find their rows.
+func (d *DB) Watch(fn func(query string, args []any)) {
+	if fn == nil {
+		d.watch.Store(nil)
+		return
+	}
+	d.watch.Store(&fn)
+}
+
+func (d *DB) seen(query string, args []any) {
+	if fn := d.watch.Load(); fn != nil {
+		(*fn)(query, args)
+	}
+}
 
 // Ready says whether the database answers a read and accepts a write lock.
 func (d *DB) Ready(ctx context.Context) error {

@@ -38,6 +38,7 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 
 // Exec runs a statement and gives the number of rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
+	tx.db.seen(query, args)
 	res, err := tx.q.exec(tx.ctx, query, args)
 	if err != nil {
 		return 0, err
@@ -47,11 +48,13 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 
 // Query runs a query; the caller closes the rows and checks rows.Err before the next statement.
 func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	tx.db.seen(query, args)
 	return tx.q.query(tx.ctx, query, args)
 }
 
 // QueryRow runs a query that gives at most one row.
 func (tx *Tx) QueryRow(query string, args ...any) *sql.Row {
+	tx.db.seen(query, args)
 	return tx.q.queryRow(tx.ctx, query, args)
 }
 

@@ -19,3 +19,6 @@ CREATE TABLE content (
     message  TEXT  NOT NULL PRIMARY KEY,
     body     BYTEA NOT NULL                   -- sealed
 );
+
+-- Twice a second the checkpoints of this hour make room for the newest.
+CREATE INDEX audit_checkpoint_at ON audit_checkpoint (at);
