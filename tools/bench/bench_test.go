@@ -31,6 +31,12 @@ func median(all []float64) float64 {
 	return all[len(all)/2]
 }
 
+func percentile(all []float64, p float64) float64 {
+	all = slices.Clone(all)
+	slices.Sort(all)
+	return all[min(int(float64(len(all))*p), len(all)-1)]
+}
+
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // verdict says whether a ratio has reached its target.
