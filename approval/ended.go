@@ -126,10 +126,14 @@ func (d *Desk) OnWaiting(tx *db.Tx, m *holdqueue.Message, waiting []*holdqueue.R
 		return err
 	}
 	w := d.waitingOf(m, waiting)
-	if splits(m) {
-		return d.tellLater(tx, m, noteWaiting, w.outside)
+	if !splits(m) {
+		return d.tellWaiting(tx, m, w)
 	}
-	return d.tellWaiting(tx, m, w)
+	d.addHeader(m, &w)
+	if !w.worthTelling() {
+		return nil
+	}
+	return d.tellLater(tx, m, noteWaiting, w.outside)
 }
 
 // waitingMail is what counts when a mail waits for its time only.
@@ -138,6 +142,20 @@ type waitingMail struct {
 	domains        map[string]bool
 	release        time.Time
 	attached, hide bool
+}
+
+// worthTelling: the mail goes outside with an attachment, or to many.
+func (w waitingMail) worthTelling() bool {
+	return len(w.outside) > 0 && (w.attached || len(w.domains) > waitingDomains)
+}
+
+// addHeader counts the domains whose copies may still be on their way.
+func (d *Desk) addHeader(m *holdqueue.Message, w *waitingMail) {
+	for _, a := range slices.Concat(m.Meta.HeaderTo, m.Meta.HeaderCc) {
+		if d.outside(a) {
+			w.domains[a.Domain()] = true
+		}
+	}
 }
 
 func (d *Desk) waitingOf(m *holdqueue.Message, waiting []*holdqueue.Recipient) waitingMail {

@@ -345,3 +345,19 @@ func TestAMailByAnotherPersonInheritsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestCopiesThatCannotLeaveAsPlannedAreOneQuestion(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.cannotPrepare.Store(true)
+		var ids []holdqueue.ID
+		for i := range 6 {
+			ids = append(ids, h.accept(one(mailaddr.Address(fmt.Sprintf("r%d@other.example", i)), plan{Action: holdqueue.ActionSend})))
+		}
+		for _, id := range ids {
+			h.until("the copy is held", func() bool { return h.message(id).Recipients[0].State == holdqueue.Held })
+		}
+		if r := h.only(h.message(ids[0])); len(r.Recipients) != 6 {
+			t.Errorf("the question is about %d recipients", len(r.Recipients))
+		}
+	})
+}

@@ -30,6 +30,8 @@ type house struct {
 
 	mu   sync.Mutex
 	mail []delivered
+	// cannotPrepare makes mail impossible to send as planned.
+	cannotPrepare atomic.Bool
 	// refuse makes the next hop refuse our own mail to an address for good.
 	refuse mailaddr.Address
 }
@@ -98,6 +100,17 @@ func newHouse(t testing.TB, engine db.Engine) *house {
 		AdminGroups: []string{"sekisho-admins"}, Approvers: []string{"managers", "director@corp.example", "claims-only"}, Verdict: readPlan,
 	})
 	must(t, err)
+	q.Prepare = func(_ context.Context, _ *holdqueue.Message, _ []*holdqueue.Recipient, body holdqueue.Body) (holdqueue.Body, error) {
+		if h.cannotPrepare.Load() {
+			return nil, holdqueue.ErrMustHold
+		}
+		return body, nil
+	}
+	q.Poison = func(m *holdqueue.Message, _ error) holdqueue.Inspection {
+		verdict, err := json.Marshal(hold(asking("admin")))
+		must(t, err)
+		return holdqueue.Inspection{Decisions: slices.Repeat([]holdqueue.Decision{{Action: holdqueue.ActionHold, Verdict: verdict}}, len(m.Recipients))}
+	}
 	q.Inspect, q.Sender, q.Retry = h.inspect, h, func(_, _ time.Time, _ int) time.Time { return time.Time{} }
 	q.Hooks = holdqueue.Hooks{Held: h.OnHeld, Freed: h.OnFreed, Waiting: h.OnWaiting, Ended: h.OnEnded, NoticeFailed: h.OnNoticeFailed}
 	q.Handlers = h.Handlers()

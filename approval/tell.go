@@ -201,7 +201,7 @@ func (d *Desk) adminName(by holdqueue.Actor, language string) string {
 }
 
 func (d *Desk) tellWaiting(tx *db.Tx, m *holdqueue.Message, w waitingMail) error {
-	if m.Automatic || len(w.outside) == 0 || !w.attached && len(w.domains) <= waitingDomains {
+	if m.Automatic || !w.worthTelling() {
 		return nil
 	}
 	to := d.reader(m.Person)

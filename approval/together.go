@@ -193,11 +193,7 @@ func (d *Desk) tellInherited(tx *db.Tx, m *holdqueue.Message, about []*holdqueue
 func (d *Desk) tellWaitingOf(tx *db.Tx, m *holdqueue.Message, about []*holdqueue.Recipient) error {
 	about = slices.DeleteFunc(about, func(r *holdqueue.Recipient) bool { return r.State != holdqueue.Delayed })
 	w := d.waitingOf(m, about)
-	for _, a := range slices.Concat(m.Meta.HeaderTo, m.Meta.HeaderCc) {
-		if d.outside(a) {
-			w.domains[a.Domain()] = true // its copy may be on its way
-		}
-	}
+	d.addHeader(m, &w)
 	return d.tellWaiting(tx, m, w)
 }
 

@@ -120,6 +120,15 @@ func lostFamily(changed int64, err error) error {
 	return err
 }
 
+// lockFamily makes transactions about copies of one mail wait for each other, and run again where one has lost.
+func lockFamily(tx *db.Tx, id ID) error {
+	_, err := tx.Exec(`UPDATE family SET version = version + 1 WHERE id = (SELECT family FROM message WHERE id = $1)`, id)
+	if err != nil {
+		return fmt.Errorf("lock family of %s: %w", id, err)
+	}
+	return nil
+}
+
 // follow lets a copy's recipient follow what was asked for the mail before it came.
 func (f *family) follow(r *Recipient, now time.Time) error {
 	switch {

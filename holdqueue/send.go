@@ -275,6 +275,12 @@ func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, resu
 	if err := q.owns(tx, c); err != nil {
 		return err
 	}
+	if hold != nil {
+		// Two copies that are held at once ask one question.
+		if err := lockFamily(tx, id); err != nil {
+			return err
+		}
+	}
 	var reports []report
 	m, err := q.update(tx, id, System, func(m *Message, now time.Time) error {
 		if !slices.ContainsFunc(m.among(bundle), func(r *Recipient) bool { return r.State == Sending && r.Attempt == c.attempt }) {
