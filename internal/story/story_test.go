@@ -69,7 +69,7 @@ type verb func(*teller, step)
 
 func verbs() map[string]verb {
 	all := map[string]verb{}
-	for _, some := range []map[string]verb{mailVerbs(), peopleVerbs(), recipientVerbs(), troubleVerbs(), cloudVerbs()} {
+	for _, some := range []map[string]verb{mailVerbs(), peopleVerbs(), recipientVerbs(), troubleVerbs(), cloudVerbs(), movingVerbs()} {
 		maps.Copy(all, some)
 	}
 	return all
