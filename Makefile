@@ -37,6 +37,7 @@ tools: ## what the tests need: Debian packages (root or sudo) and real servers b
 
 test: tools check build ## every test
 	$(GO) test -tags '$(TAGS)' -timeout 20m ./...
+	@./tools/fuzz 3s
 
 test-all: test ## and the slow ones: the MinIO server itself
 	$(GO) test -tags '$(TAGS) minio' -timeout 30m -count 1 ./internal/blob/
@@ -62,8 +63,8 @@ NODES ?= 10m
 nodes: tools ## three nodes on PostgreSQL and S3, killed at random for NODES=10m
 	$(GO) test -tags '$(TAGS)' -timeout 8h -count 1 -v -run NodesAreKilled ./internal/story/ -args -nodes $(NODES)
 
-fuzz: ## every fuzz target for FUZZTIME each
-	@./tools/fuzz $(FUZZTIME)
+fuzz: ## every fuzz target for FUZZTIME each (make fuzz FUZZTIME=10m FIXTURES=DIR)
+	@SEKISHO_FIXTURES='$(if $(FIXTURES),$(abspath $(FIXTURES)))' ./tools/fuzz $(FUZZTIME)
 
 clean: ## remove what was built
 	rm -rf bin

@@ -205,6 +205,7 @@ func FuzzConversation(f *testing.F) {
 	const text = "From: a@corp.example\r\n\r\nx\r\n"
 	f.Add([]byte(begin + "DATA\r\n" + text + ".\r\nQUIT\r\n"))
 	f.Add([]byte(begin + "BDAT 10\r\n" + text[:10] + "RSET\r\n" + begin + "BDAT 27 LAST\r\n" + text))
+	f.Add([]byte(begin + "DATA\r\n"))
 	f.Add([]byte(begin + "DATA\r\nFrom: a@corp.example\r\n\r\nx\n.\r\nMAIL FROM:<c@corp.example>\r\n"))
 	f.Add([]byte(begin + "DATA\r\n.\rx\r\n.\r\n" + begin + "BDAT 5\r\nabc\r\nNOOP\r\nQUIT\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -252,6 +252,7 @@ func (s *session) answerTo(ctx context.Context, doing string, err error) *smtp.S
 	case s.w.body != nil && s.w.body.ended != nil && errors.Is(err, s.w.body.ended):
 		// The client's network, and nothing for an administrator to look after.
 		s.w.log.InfoContext(ctx, "connection lost inside a message", "remote", s.w.remote)
+		s.w.mute, s.w.hangup = true, true
 		return broken() // not heard
 	}
 	return answer(ctx, s.w.log, doing, err)

@@ -35,22 +35,15 @@ func walkFor(t *testing.T) *Walk {
 	return New(context.Background(), limits, sink{t}, Readers{})
 }
 
-// readers are called without the recovery that protects the product.
-func FuzzReaders(f *testing.F) {
-	for _, seed := range []string{
-		"<p>x<table><tr><td>a<td>b</table><blockquote>q", "{\\rtf1\\ansicpg932{\\fonttbl{\\f0\\fcharset128}}\\'8c\\u20491?}", "a,b\n\"c\nd\",e",
-		"\x78\x9f\x3e\x22\x01\x00\x01\x04\x80\x07\x00\x02\x00\x00\x00ab\x00\x00", "PK\x03\x04", "\x09\x08\x08\x00\x00\x06\x05\x00", "\x0f\x00\xee\x03",
-		"BEGIN:VCARD\nN;ENCODING=QUOTED-PRINTABLE:=E5=80\n", "From: a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--",
-		"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04\x01a",
-	} {
-		for kind := range byte(12) {
-			f.Add(kind, []byte(seed))
-		}
-	}
+// Readers are called without the recovery that protects the product. The first
+// argument chooses among those of a kind.
+
+func FuzzMarkup(f *testing.F) {
+	seed(f, 4, "<p>x<table><tr><td>a<td>b</table><blockquote>q", "{\\rtf1\\ansicpg932{\\fonttbl{\\f0\\fcharset128}}{\\colortbl;\\red255\\green255\\blue255;}\\cf1\\'8c\\u20491?\\v x}",
+		"a,b\n\"c\nd\",e", "BEGIN:VCARD\nN;ENCODING=QUOTED-PRINTABLE:=E5=80\n")
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
-		w := walkFor(t)
-		g := file{name: "a", path: "a", body: b}
-		switch which % 12 {
+		w, g := walkFor(t), file{name: "a", path: "a", body: b}
+		switch which % 4 {
 		case 0:
 			w.htmlFile(g)
 		case 1:
@@ -58,40 +51,127 @@ func FuzzReaders(f *testing.F) {
 		case 2:
 			w.table(Text{Text: detect.Text{Body: string(b)}})
 		case 3:
-			w.tnef(g)
-		case 4:
-			w.zip(g, "application/zip")
-		case 5:
-			w.biff(g, b)
-		case 6:
-			c := &compound{streams: map[string][]byte{"PowerPoint Document": b, "WordDocument": b, "0Table": b, "1Table": b}}
-			w.pptBinary(g, c, "")
-			w.wordBinary(g, c, "")
-		case 7:
 			unfoldLines(string(b))
-			w.mapiProps(g, b, "", &tnefFile{})
-		case 8:
-			if m, err := message.Parse(b); err == nil {
-				w.message(m, g)
-			}
-		case 9:
-			signedContent(b)
-			expandRTF(b)
-			summary(b)
-			w.packaged(g, b)
-		case 10:
-			o := &office{w: w, f: g}
-			o.wordPart("", newXML(b))
-			o.slide("slides", "", b, deck{width: 100, height: 100, white: true})
-			o.odfPart("", b)
-		case 11:
-			k := &workbook{o: &office{w: w, f: g, parts: map[string]entry{"s": {packed: b}}, read: map[string]bool{}}}
+		}
+	})
+}
+
+func FuzzArchives(f *testing.F) {
+	lzh := "\x19\x00-lh5-\x07\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00 \x00\x01a\x00\x00\x00\x05\x0b\x7f\x80\x00\x00\x00\x00"
+	seed(f, 6, "PK\x03\x04\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00ab", lzh,
+		"MSCF\x00\x00\x00\x00\x60\x00\x00\x00\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x00\x00\x00\x03\x01\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x3e\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00a\x00\x00\x00\x00\x00\x01\x00\x01\x00x",
+		"(This file must be converted with BinHex 4.0)\n:$f*TEQKPH#iZ:\n", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x04\x00\x43\xbe\xb7\xe8\x01\x00\x00\x00")
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		w, g := walkFor(t), file{name: "a", path: "a", body: b}
+		switch which % 6 {
+		case 0:
+			w.zip(g, "application/zip")
+		case 1:
+			w.lzh(g)
+		case 2:
+			w.cab(g)
+		case 3:
+			w.binhex(g)
+		case 4:
+			w.tar(g)
+		case 5:
+			w.compressed(g, "application/gzip")
+		}
+	})
+}
+
+func FuzzWorkbooks(f *testing.F) {
+	seed(f, 3, "\x09\x08\x08\x00\x00\x06\x05\x00", "\x00\x11\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x06\x0c\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a\x00",
+		`<sheetData><cols><col min="1" max="2" hidden="1"/></cols><row r="2" hidden="1"><c r="B2" s="1" t="s"><v>0</v></c></row></sheetData>`)
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		w, g := walkFor(t), file{name: "a", path: "a", body: b}
+		k := &workbook{o: &office{w: w, f: g, parts: map[string]entry{"s": {packed: b, size: int64(len(b))}}, read: map[string]bool{}}}
+		switch which % 3 {
+		case 0:
+			w.biff(g, b)
+		case 1:
+			k.binaryStrings(b)
+			k.binaryStyles(b)
+			k.binarySheets(b, nil)
+			k.binaryComments("", b)
+			k.readBinarySheet(sheetPart{name: "S", part: "s"})
+		case 2:
 			k.readStrings(newXML(b))
 			k.readStyles(b)
 			k.sheets(b, nil)
 			k.readSheet(sheetPart{name: "S", part: "s"})
+			k.external("s")
+			k.pivot("s")
 		}
 	})
+}
+
+func FuzzDocuments(f *testing.F) {
+	seed(f, 3, `<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>x</w:t></w:r></w:p><w:tbl><w:tr><w:tc/></w:tr></w:tbl>`, "\x0f\x00\xee\x03\x08\x00\x00\x00\x00\x00\xa0\x0f\x02\x00\x00\x00a\x00",
+		`<style:style style:name="a"><style:text-properties fo:color="#ffffff"/></style:style><table:table table:name="x"><table:table-row table:number-rows-repeated="9"><table:table-cell/></table:table-row></table:table>`)
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		w, g := walkFor(t), file{name: "a", path: "a", body: b}
+		o := &office{w: w, f: g, parts: map[string]entry{}, read: map[string]bool{}}
+		switch which % 3 {
+		case 0:
+			c := &compound{streams: map[string][]byte{"PowerPoint Document": b, "WordDocument": b, "0Table": b, "1Table": b}}
+			w.pptBinary(g, c, "")
+			w.wordBinary(g, c, "")
+		case 1:
+			o.wordPart("", newXML(b))
+			o.slide("slides", "", b, deck{width: 100, height: 100, white: true})
+			onColour(b)
+		case 2:
+			o.odfPart("", b)
+			hasPerson(b)
+			officeLabels(b)
+			headerLabels(string(b))
+		}
+	})
+}
+
+func FuzzOutlook(f *testing.F) {
+	seed(f, 3, "\x78\x9f\x3e\x22\x01\x00\x01\x04\x80\x07\x00\x02\x00\x00\x00ab\x00\x00", "\x01\x00\x00\x00\x1f\x00\x00\x10\x01\x00\x00\x00\x04\x00\x00\x00a\x00b\x00",
+		"\x2d\x00\x00\x00\x2b\x00\x00\x00\x4c\x5a\x46\x75\xf1\xc5\xc7\xa7\x03\x00\x0a\x00\x72\x63\x70\x67")
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		w, g := walkFor(t), file{name: "a", path: "a", body: b}
+		switch which % 3 {
+		case 0:
+			w.tnef(g)
+		case 1:
+			w.mapiProps(g, b, "", &tnefFile{})
+		case 2:
+			expandRTF(b)
+			summary(b)
+			w.packaged(g, b)
+			w.ole(g)
+		}
+	})
+}
+
+func FuzzMails(f *testing.F) {
+	seed(f, 2, "From: a\nmsip_labels: MSIP_Label_x_Name=y;\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--",
+		"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04\x01a")
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		w, g := walkFor(t), file{name: "a", path: "a", body: b}
+		switch which % 2 {
+		case 0:
+			if m, err := message.Parse(b); err == nil {
+				w.message(m, g)
+			}
+		case 1:
+			w.signed(g)
+		}
+	})
+}
+
+// seed gives every seed to every reader.
+func seed(f *testing.F, readers byte, seeds ...string) {
+	for _, s := range seeds {
+		for which := range readers {
+			f.Add(which, []byte(s))
+		}
+	}
 }
 
 // TestXMLAgreesWithTheStandardLibrary: our scanner is another reading of the
