@@ -33,7 +33,7 @@ type host struct {
 // session gives a connection on which a transaction can begin.
 func (h *host) session(ctx context.Context) (*session, *holdqueue.SendError) {
 	for s := h.takeIdle(); s != nil; s = h.takeIdle() {
-		if s.reset(ctx) == nil {
+		if s.clean && time.Since(s.used) < surelyAlive || s.reset(ctx) == nil {
 			return s, nil
 		}
 		s.close()
@@ -49,6 +49,10 @@ func (h *host) session(ctx context.Context) (*session, *holdqueue.SendError) {
 	}
 	return nil, failed
 }
+
+// surelyAlive is how long after a mail that was taken the server is believed to wait for another. Should it be gone all
+// the same, MAIL finds out, and another connection is used.
+const surelyAlive = 2 * time.Second
 
 func (h *host) takeIdle() *session {
 	h.mu.Lock()

@@ -21,8 +21,8 @@ func TestConnectionIsKeptForTheNextMail(t *testing.T) {
 	if _, mails, _, conns := h.seen(); len(mails) != 3 || conns != 1 {
 		t.Errorf("%d mails over %d connections", len(mails), conns)
 	}
-	if len(h.told("RSET")) != 2 {
-		t.Error("a kept connection was not reset")
+	if n := len(h.told("RSET")); n != 0 {
+		t.Errorf("%d resets where there was nothing to reset", n)
 	}
 }
 
@@ -34,10 +34,13 @@ func TestRefusedMailDoesNotSpoilTheConnection(t *testing.T) {
 	if _, mails, _, conns := h.seen(); len(mails) != 1 || conns != 1 {
 		t.Errorf("%d mails over %d connections", len(mails), conns)
 	}
+	if len(h.told("RSET")) != 1 {
+		t.Error("the refused mail was not reset")
+	}
 }
 
 func TestKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
-	for _, death := range []string{"RSET", "MAIL", "RCPT", "DATA"} {
+	for _, death := range []string{"MAIL", "RCPT", "DATA"} {
 		for _, way := range []string{"drop", "421 4.4.2 idle too long"} {
 			mails := 0
 			h := newHop(t, &hop{offers: everything, say: func(place string) string {
@@ -57,6 +60,16 @@ func TestKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
 				t.Errorf("%s %s: %d connections", death, way, conns)
 			}
 		}
+	}
+}
+
+func TestConnectionThatDiesAtItsResetCostsNoAttempt(t *testing.T) {
+	h := newHop(t, &hop{offers: everything, say: on("RCPT TO:<gone@", "550 5.1.1 no", "RSET", "drop")})
+	r := relayTo(t, h)
+	r.Send(t.Context(), outgoing(plainMail, "gone@x.example"))
+	wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example")))
+	if _, _, _, conns := h.seen(); conns != 2 {
+		t.Errorf("%d connections", conns)
 	}
 }
 

@@ -55,6 +55,9 @@ func (l *leg) travel(ctx context.Context) {
 	}
 	tried := 0
 	for _, open := range ways {
+		if l.over(ctx, tried) {
+			break
+		}
 		hosts, failed := open(ctx)
 		if failed != nil {
 			l.note(failed)
@@ -64,7 +67,7 @@ func (l *leg) travel(ctx context.Context) {
 				l.note(why)
 				continue
 			}
-			if len(l.open) == 0 || tried == maxHosts || l.refused == maxRefusals || ctx.Err() != nil {
+			if l.over(ctx, tried) {
 				break
 			}
 			tried++
@@ -75,6 +78,11 @@ func (l *leg) travel(ctx context.Context) {
 		l.note(broken("send the mail", context.Cause(ctx)))
 	}
 	l.fail(l.open, l.last)
+}
+
+// over says that no further host is to be tried in this attempt.
+func (l *leg) over(ctx context.Context, tried int) bool {
+	return len(l.open) == 0 || tried == maxHosts || l.refused == maxRefusals || ctx.Err() != nil
 }
 
 func (l *leg) ways(ctx context.Context) (ways []way, failed *holdqueue.SendError) {
@@ -114,7 +122,7 @@ func (l *leg) via(ctx context.Context, h *host) {
 			l.note(err)
 			return
 		}
-		if !l.over(ctx, s) {
+		if !l.transact(ctx, s) {
 			return
 		}
 	}
@@ -126,8 +134,8 @@ func (l *leg) postpone(wait time.Duration) {
 	l.finish(l.open, func(r *holdqueue.Result) { r.Postponed = wait })
 }
 
-// over makes one SMTP transaction on s and leaves s kept or closed. more says that this host is good for another.
-func (l *leg) over(ctx context.Context, s *session) (more bool) {
+// transact makes one SMTP transaction on s and leaves s kept or closed. more says that this host is good for another.
+func (l *leg) transact(ctx context.Context, s *session) (more bool) {
 	for _, i := range l.open {
 		l.results[i].Remote = s.host.name
 	}

@@ -106,7 +106,7 @@ func (r *Resolver) ask(ctx context.Context, name string, kind uint16) (*found, e
 			break
 		}
 	}
-	return nil, fmt.Errorf("%w for %s %s: %w", errDNS, dns.TypeToString[kind], strings.TrimSuffix(name, "."), last)
+	return nil, fmt.Errorf("%w for %s %s: %w", errDNS, dns.TypeToString[kind], name, last)
 }
 
 func (r *Resolver) first() int {

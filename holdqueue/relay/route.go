@@ -105,8 +105,18 @@ func (r *Relay) newHost(given Host) (*host, error) {
 		roots: given.Roots, present: given.Certificate}
 	general, _ := r.paceOf(smartPace, strings.ToLower(name))
 	pace := given.Pace.over(general)
-	h.lane, h.maxRecipients = newLane(pace), pace.Recipients
+	h.lane, h.maxRecipients = r.smartLane(given.Address+" "+given.Username, pace), pace.Recipients
 	return h, nil
+}
+
+// smartLane is the lane to one server under one name: what it allows us it allows to all routes together.
+func (r *Relay) smartLane(key string, p Pace) *lane {
+	l, ok := r.lanes[key]
+	if !ok {
+		l = newLane(p)
+		r.lanes[key] = l
+	}
+	return l
 }
 
 // takes says whether the route is for a mail's recipient.

@@ -30,6 +30,7 @@ type session struct {
 	born   time.Time
 	used   time.Time
 	mails  int
+	clean  bool // the last transaction ended with the mail taken, so there is nothing to reset
 	// failedTest says that the certificate broke a policy that is only being tested.
 	failedTest bool
 }

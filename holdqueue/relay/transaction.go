@@ -28,6 +28,7 @@ func (t *transaction) run(ctx context.Context) (keep, more bool) {
 	if !t.checkOffers() {
 		return true, false
 	}
+	t.session.clean = false
 	accepted, failed := t.envelope()
 	failpoint.At("send.recipients_named", t.out.Message.ID)
 	if failed != nil {
@@ -172,6 +173,7 @@ func (t *transaction) data(ctx context.Context, accepted []int) (keep, more bool
 	if others && t.out.Answered != nil {
 		t.out.Answered(t.those(accepted), t.resultsOf(accepted))
 	}
+	t.session.clean = err == nil
 	return err == nil || !err.Uncertain && !gone(err), true
 }
 
