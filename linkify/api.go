@@ -16,6 +16,10 @@ type Access string
 const (
 	AccessOpen Access = "open" // whoever holds the link
 	AccessCode Access = "code" // a one-time code sent to the recipient's own address
+	// AccessPassword is a password that the sender passes on by another channel.
+	AccessPassword Access = "password"
+	// AccessAccount is an account, at a provider the company trusts, of the recipient's own address.
+	AccessAccount Access = "account"
 )
 
 // State is where a link stands.
@@ -189,6 +193,7 @@ type Link struct {
 	FirstTaken  time.Time
 	LastTaken   time.Time
 	RemindedAt  time.Time
+	Password    string    // what the sender has to pass on; "" where the link asks for none
 	AskedAt     time.Time // somebody with the expired link wants it open again
 }
 

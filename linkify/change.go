@@ -82,6 +82,15 @@ func (l *Links) Activate(tx *db.Tx, recipients []string) error {
 		if err := l.scheduleReminder(tx, r); err != nil {
 			return err
 		}
+		if r.access == AccessPassword {
+			who, err := l.about(r)
+			if err == nil {
+				err = l.o.Post(tx, l.passwordLetter(r, who))
+			}
+			if err != nil {
+				return err
+			}
+		}
 		return record(tx, System, "link.activate", r.message, r.recipient, r.id, nil)
 	})
 }

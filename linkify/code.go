@@ -25,7 +25,7 @@ func (l *Links) RequestCode(ctx context.Context, token string, v Visitor, addres
 	}
 	code, id := newCode(), db.NewID()
 	err = l.o.DB.Write(ctx, func(tx *db.Tx) error {
-		r, who, err := l.asksCode(tx, token)
+		r, who, err := l.asks(tx, token, AccessCode)
 		if err != nil {
 			return err
 		}
@@ -49,22 +49,6 @@ func (l *Links) RequestCode(ctx context.Context, token string, v Visitor, addres
 		return Sent{}, fmt.Errorf("send code: %w", err)
 	}
 	return out, nil
-}
-
-// asksCode finds a link that is usable and wants a code.
-func (l *Links) asksCode(tx *db.Tx, token string) (row, about, error) {
-	r, err := rowByToken(tx, token)
-	if err != nil {
-		return r, about{}, err
-	}
-	if err := r.usable(tx.Now()); err != nil {
-		return r, about{}, err
-	}
-	if r.access != AccessCode {
-		return r, about{}, ErrNoCode
-	}
-	who, err := l.about(r)
-	return r, who, err
 }
 
 // codeFor says where a code may go. The answer depends on the domain alone, never on whether a mailbox
@@ -133,7 +117,7 @@ func (l *Links) EnterCode(ctx context.Context, token string, v Visitor, typed st
 }
 
 func (l *Links) tryCode(tx *db.Tx, token string, v Visitor, code string) (refused, err error) {
-	r, _, err := l.asksCode(tx, token)
+	r, _, err := l.asks(tx, token, AccessCode)
 	if err != nil {
 		return nil, err
 	}
@@ -152,10 +136,7 @@ func (l *Links) tryCode(tx *db.Tx, token string, v Visitor, code string) (refuse
 	if err := lost(n, err); err != nil {
 		return nil, err
 	}
-	if _, err := l.admit(tx, r.id, v.Browser, AccessCode, c.to, codeSessionLife); err != nil {
-		return nil, err
-	}
-	return nil, record(tx, visitor, "link.pass", r.message, r.recipient, r.id, map[string]string{"address": string(c.to)})
+	return nil, l.pass(tx, r, v, c.to, AccessCode)
 }
 
 // wrongCode counts a try.

@@ -57,8 +57,11 @@ func (l *Links) insert(tx *db.Tx, n row, m Mail, r Recipient, p plan) error {
 	if err != nil {
 		return err
 	}
-	who, err := l.sealJSON(sealAbout, n.id, about{Address: r.Address, Person: m.Person, From: m.From, FromName: m.FromName,
-		Company: l.o.Company})
+	whose := about{Address: r.Address, Person: m.Person, From: m.From, FromName: m.FromName, Company: l.o.Company}
+	if r.Terms.access() == AccessPassword {
+		whose.Password = newPassword()
+	}
+	who, err := l.sealJSON(sealAbout, n.id, whose)
 	if err != nil {
 		return err
 	}
@@ -93,8 +96,11 @@ func (l *Links) insert(tx *db.Tx, n row, m Mail, r Recipient, p plan) error {
 
 // access is open unless the verdict says otherwise; a word this program does not know asks for a code.
 func (t Terms) access() Access {
-	if t.Access == AccessOpen || t.Access == "" {
+	switch t.Access {
+	case "":
 		return AccessOpen
+	case AccessOpen, AccessPassword, AccessAccount:
+		return t.Access
 	}
 	return AccessCode
 }

@@ -57,18 +57,33 @@ func (h letterhead) lead() string {
 
 func (h letterhead) facts() []string {
 	out := []string{fmt.Sprintf("期限：%sまで。会員登録は不要です。", DateTimeText(h.expires))}
-	if h.access == AccessCode {
+	switch h.access {
+	case AccessCode:
 		out = append(out, "ダウンロードの前に、確認コードをこのメールアドレスあてにお送りします。")
+	case AccessPassword:
+		out = append(out, "ダウンロードに必要なパスワードは、差出人より別の方法でお伝えします。")
+	case AccessAccount:
+		out = append(out, "ダウンロードの前に、このメールアドレスのアカウントでサインインしていただきます。")
 	}
 	return append(out, "開けないときは、このメールにご返信ください。")
 }
 
 func (h letterhead) englishLine() string {
 	s := fmt.Sprintf("The attached files can be downloaded from the page above until %s.", englishDate(h.expires))
-	if h.access == AccessCode {
-		s += " A one-time code will be sent to this address."
+	return s + h.englishAccess()
+}
+
+// englishAccess says what will be asked for; "" when nothing.
+func (h letterhead) englishAccess() string {
+	switch h.access {
+	case AccessCode:
+		return " A one-time code will be sent to this address."
+	case AccessPassword:
+		return " The sender will give you the password by another channel."
+	case AccessAccount:
+		return " Please sign in with the account of this address."
 	}
-	return s
+	return ""
 }
 
 // html is a fragment that mail programs show with their own fonts; everything from the mail is escaped.
@@ -102,8 +117,8 @@ func (h letterhead) english() string {
 		fmt.Fprintf(&b, "- and %d more\n", more)
 	}
 	fmt.Fprintf(&b, "%s\nIt is open until %s. No registration is needed.\n", urlMark, englishDate(h.expires))
-	if h.access == AccessCode {
-		b.WriteString("A one-time code will be sent to this address first.\n")
+	if s := h.englishAccess(); s != "" {
+		b.WriteString(strings.TrimSpace(s) + "\n")
 	}
 	fmt.Fprintf(&b, "If it does not open, please reply to this mail.\n%s\n", rule)
 	return b.String()

@@ -27,7 +27,7 @@ type session struct {
 
 // serves says whether the session is enough for the link now.
 func (s session) serves(r row, now time.Time) bool {
-	return s.id != "" && now.Before(s.expires) && (r.access == AccessOpen || s.passed == AccessCode)
+	return s.id != "" && now.Before(s.expires) && (r.access == AccessOpen || s.passed == r.access)
 }
 
 func (l *Links) sessionOf(tx *db.Tx, link, browser string) (s session, err error) {
@@ -103,7 +103,7 @@ func (l *Links) landing(r row, s session, now time.Time) (Landing, error) {
 	if out.State != Active {
 		return out, nil
 	}
-	if r.access == AccessCode {
+	if r.access == AccessCode || r.access == AccessAccount {
 		out.Masked, out.Colleagues = mask(who.Address), l.business(who.Address.Domain())
 	}
 	if out.Passed = r.access == AccessOpen || s.serves(r, now); !out.Passed {

@@ -32,6 +32,10 @@ func limitsOf(what string) []limitOf {
 		return []limitOf{{time.Hour, 20}}
 	case askLetter:
 		return []limitOf{{24 * time.Hour, 2}}
+	case tryOfLink:
+		return []limitOf{{15 * time.Minute, 10}, {24 * time.Hour, 50}}
+	case tryFromNetwork:
+		return []limitOf{{time.Hour, 60}}
 	case uploadsFromNetwork:
 		return []limitOf{{time.Hour, 1000}}
 	default:
@@ -45,6 +49,8 @@ const (
 	codeFromNetwork = "code.network"
 	openOfLink      = "open.link" // browsers let in by pressing the button, per link and network
 
+	tryOfLink      = "try.link" // passwords, per link and per network
+	tryFromNetwork = "try.network"
 	askOfLink      = "ask.link"
 	askFromNetwork = "ask.network"
 	askLetter      = "ask.letter"

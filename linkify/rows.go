@@ -88,8 +88,9 @@ type about struct {
 	From     mailaddr.Address `json:"from"`
 	FromName string           `json:"from_name,omitempty"`
 	// Subject stands here in links made before portals had keys of their own; since then in title.
-	Subject string `json:"subject,omitempty"`
-	Company string `json:"company,omitempty"`
+	Subject  string `json:"subject,omitempty"`
+	Company  string `json:"company,omitempty"`
+	Password string `json:"password,omitempty"` // where the link asks for one
 }
 
 // plan is what the first Prepare fixed, sealed: with the mail's own bytes and the token it gives the same

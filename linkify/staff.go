@@ -113,7 +113,7 @@ func (l *Links) link(r row, now time.Time) (Link, error) {
 	return Link{ID: r.id, Message: r.message, Recipient: r.recipient, Address: who.Address, State: r.stateAt(now), Access: r.access,
 		Shared: r.shared, Person: who.Person, Subject: who.Subject, CreatedAt: r.created, ActivatedAt: r.activated, ExpiresAt: r.expires,
 		EndedAt: r.ended, EndedBy: r.endedBy, Cause: r.cause, Files: p.filesOf(), Taken: r.taken, FirstTaken: r.firstTaken,
-		LastTaken: r.lastTaken, RemindedAt: r.reminded, AskedAt: r.asked}, err
+		LastTaken: r.lastTaken, RemindedAt: r.reminded, Password: who.Password, AskedAt: r.asked}, err
 }
 
 func (l *Links) addressOf(r row) (mailaddr.Address, error) {

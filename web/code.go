@@ -42,8 +42,10 @@ func (p *portal) again(ctx context.Context, r *Request, err error) (Response, er
 	problem, enter := "", true
 	var wrong *linkify.WrongCodeError
 	switch {
-	case errors.As(err, &wrong), errors.Is(err, linkify.ErrWrongCode):
+	case errors.As(err, &wrong):
 		problem = "wrong_code"
+	case errors.Is(err, linkify.ErrWrongCode):
+		problem, enter = "wrong_password", false
 	case errors.Is(err, linkify.ErrCodeSpent):
 		problem, enter = "code_spent", false
 	case errors.Is(err, linkify.ErrStranger):

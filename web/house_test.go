@@ -52,12 +52,13 @@ func TestMain(m *testing.M) {
 	s.staff = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.handler(&s.onStaff).ServeHTTP(w, r) }))
 	s.portal = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.handler(&s.onDay).ServeHTTP(w, r) }))
 	var err error
-	s.dex, err = dextest.Run([]string{s.staff.URL + signin.CallbackPath},
+	s.dex, err = dextest.Run([]string{s.staff.URL + signin.CallbackPath, s.portal.URL + signin.AccountPath("dex")},
 		dextest.User{ID: "01", Email: "alice@corp.example"}, dextest.User{ID: "02", Email: "bob@corp.example"},
 		dextest.User{ID: "03", Email: "manager@corp.example", Groups: []string{"managers"}},
 		dextest.User{ID: "04", Email: "admin@corp.example", Groups: []string{"admins"}},
 		dextest.User{ID: "05", Email: "auditor@corp.example", Groups: []string{"auditors"}},
-		dextest.User{ID: "06", Email: "stranger@corp.example"})
+		dextest.User{ID: "06", Email: "stranger@corp.example"},
+		dextest.User{ID: "07", Email: "partner@account.example"}, dextest.User{ID: "08", Email: "colleague@account.example"})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -187,6 +188,10 @@ func (h *house) handlers() (staff, portal http.Handler) {
 			}
 			return nil
 		}}
+	outside, err := signin.NewAccount(signin.AccountOptions{Name: "dex", DB: h.db, Keys: seal.NewTest(), BaseURL: files,
+		OIDC: signin.OIDC{Issuer: shared.dex.Issuer, ClientID: shared.dex.ClientID, ClientSecret: shared.dex.ClientSecret}})
+	must(h.t, err)
+	d.Accounts = []*signin.Account{outside}
 	staff, err = Staff(d)
 	must(h.t, err)
 	portal, err = Portal(d)
@@ -255,6 +260,10 @@ func plan(a mailaddr.Address) policy.RecipientVerdict {
 		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Open}
 	case "code.example":
 		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Code}
+	case "password.example":
+		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Password}
+	case "account.example":
+		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Account}
 	case "observed.example":
 		hold("manager")
 		would := v

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sekisho-mail/sekisho/linkify"
@@ -11,13 +12,14 @@ import (
 // landingPage is what the holder of a link sees: who sent it, what, until when.
 type landingPage struct {
 	linkify.Landing
-	Path    string // of the link, for the forms
-	Lang    string // chosen on the address line, carried along
-	Asked   bool   // the sender was asked to open it again
-	Enter   bool   // a code was sent: show the field for it
-	Left    int    // tries, after a wrong code
-	Problem string // key of what went wrong with the step before
-	Total   int64
+	Path     string   // of the link, for the forms
+	Lang     string   // chosen on the address line, carried along
+	Accounts []string // names of providers
+	Asked    bool     // the sender was asked to open it again
+	Enter    bool     // a code was sent: show the field for it
+	Left     int      // tries, after a wrong code
+	Problem  string   // key of what went wrong with the step before
+	Total    int64
 }
 
 // landing shows the page of a link. It changes nothing: every scanner between
@@ -34,6 +36,13 @@ func (p *portal) landingTelling(ctx context.Context, r *Request, more func(*land
 	body := landingPage{Landing: l, Path: "/d/" + r.Param("token"), Enter: r.Query("step") == "enter", Asked: r.Query("step") == "asked"}
 	if r.Query("lang") != "" {
 		body.Lang = string(r.Lang)
+	}
+	// What a provider said travels on the address line; only words we know are shown.
+	if q := r.Query("problem"); q != "" && p.words.Has("portal."+q) && slices.Contains([]string{"other_account", "not_vouched", "declined"}, q) {
+		body.Problem = q
+	}
+	for _, a := range p.Accounts {
+		body.Accounts = append(body.Accounts, a.Name)
 	}
 	for _, f := range l.Files {
 		body.Total += f.Size

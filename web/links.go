@@ -38,6 +38,10 @@ func linkViewOf(l linkify.Link, reads bool) linkView {
 	for _, f := range l.Files {
 		v.Size += f.Size
 	}
+	v.Password = linkify.ShownPassword(l.Password)
+	if v.Hidden {
+		v.Password = ""
+	}
 	switch l.State {
 	case linkify.Active:
 		v.Class, v.MayRevoke, v.MayExtend, v.MayResend = "sent", true, true, true

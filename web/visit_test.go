@@ -73,7 +73,7 @@ func absolute(to string) string {
 	switch {
 	case strings.HasPrefix(to, "http"):
 		return to
-	case strings.HasPrefix(to, "/d/"), strings.HasPrefix(to, "/u/"):
+	case strings.HasPrefix(to, "/d/"), strings.HasPrefix(to, "/u/"), strings.HasPrefix(to, "/account/"):
 		return shared.portal.URL + to
 	}
 	return shared.staff.URL + to

@@ -54,6 +54,8 @@ type Deps struct {
 	// Ready joins one error for each part that is down: "database: ...", "files:
 	// ...", "disk: ...", "relay: ...".
 	Ready func(context.Context) error
+	// Accounts are providers whose word about an address opens links that ask for an account.
+	Accounts []*signin.Account
 	// Invite hands a person's own mail to the queue, like any that they submit.
 	Invite func(context.Context, Invitation) error
 	// Resend does so with a mail that gives somebody a link anew.

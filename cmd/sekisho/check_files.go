@@ -188,6 +188,9 @@ func checkSecrets(_ context.Context, k *checkup) {
 		"oidc.client_secret_file": k.c.OIDC.ClientSecretFile, "database.password_file": k.c.Database.PasswordFile,
 	}
 	k.relaySecrets(secrets)
+	for i, a := range k.c.Portal.Accounts {
+		secrets[fmt.Sprintf("portal.accounts[%d].client_secret_file", i)] = a.ClientSecretFile
+	}
 	for i, s := range k.c.Submission.Gateway.Sources {
 		secrets[fmt.Sprintf("submission.gateway.sources[%d].require_header.value_file", i)] = s.RequireHeader.ValueFile
 	}

@@ -194,10 +194,21 @@ type PortalConf struct {
 	Listen string   `yaml:"listen"`
 	URL    string   `yaml:"url"` // default base_url
 	TLS    TLSFiles `yaml:"tls"` // default web.tls
+	// Accounts are providers at which recipients of links with access account sign in.
+	Accounts []AccountConf `yaml:"accounts"`
 	// Remind: recipients who took nothing hear of it so long before a link ends; 3d, 0 for never.
 	Remind yamlfile.Duration `yaml:"remind"`
 	// Receipts: none (default), each or daily; how senders hear of downloads.
 	Receipts string `yaml:"receipts"`
+}
+
+// AccountConf is one provider for people outside.
+type AccountConf struct {
+	Name             string `yaml:"name"` // on the button and in the path: letters, digits, hyphens
+	Issuer           string `yaml:"issuer"`
+	ClientID         string `yaml:"client_id"`
+	ClientSecretFile string `yaml:"client_secret_file"`
+	CAFile           string `yaml:"ca_file"` // default: the system's
 }
 
 // FoldersConf bounds what people outside can put into the folder of one of ours.

@@ -170,6 +170,7 @@ func (c *Config) completeFolders() {
 
 func (c *Config) completeRest() {
 	c.completeFolders()
+	c.completeAccounts()
 	const day = yamlfile.Duration(24 * time.Hour)
 	if c.People.File == "" {
 		c.People.File = c.ifThere("people.yaml")

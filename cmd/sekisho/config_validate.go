@@ -40,6 +40,7 @@ func (c *Config) validate() {
 	c.oneOf("log.format", c.Log.Format, "json", "text")
 	c.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	c.validateFolders()
+	c.validateAccounts()
 	if k := c.Scanners.Clamd; k != "" && !strings.HasPrefix(k, "unix:/") && !strings.HasPrefix(k, "tcp:") {
 		c.file.Add("scanners.clamd", "%q must be unix:/PATH or tcp:HOST:PORT", k)
 	}

@@ -80,9 +80,18 @@ const providerPatience = 15 * time.Second
 
 // providerClient is the HTTP client for the identity provider.
 func (c *Config) providerClient() (*http.Client, error) {
-	roots, err := certPool(c.OIDC.CAFile)
+	client, err := clientTrusting(c.OIDC.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("oidc.ca_file: %w", err)
+	}
+	return client, nil
+}
+
+// clientTrusting is an HTTP client for a provider; file names further certificates to trust, "" the system's.
+func clientTrusting(file string) (*http.Client, error) {
+	roots, err := certPool(file)
+	if err != nil {
+		return nil, err
 	}
 	return &http.Client{Timeout: providerPatience, Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,

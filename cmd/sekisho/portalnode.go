@@ -125,6 +125,9 @@ func (o *outpost) deps() (web.Deps, error) {
 	}
 	d := web.Deps{DB: o.db, Links: o.links, PortalURL: mustURL(c.Portal.URL), Ready: o.ready, Version: version(), Log: o.log.With("part", "web"),
 		Company: web.Company{Name: c.Organization.Name, Domains: c.Organization.Domains, Language: words.Lang(c.Organization.Language), Zone: zone}}
+	if d.Accounts, err = c.accounts(o.db, o.keys); err != nil {
+		return d, err
+	}
 	d.Proxies, err = c.proxies()
 	return d, err
 }

@@ -429,6 +429,9 @@ func (h *house) webDeps(gate *signin.Gate) (web.Deps, error) {
 		Company: web.Company{Name: c.Organization.Name, Domains: c.Organization.Domains, Language: words.Lang(c.Organization.Language), Zone: zone},
 		BaseURL: mustURL(c.BaseURL), PortalURL: mustURL(c.Portal.URL), Ready: h.ready, Invite: h.invite, Resend: h.resend, Version: version(), Log: h.log.With("part", "web"),
 	}
+	if d.Accounts, err = c.accounts(h.db, h.keys.Portal()); err != nil {
+		return d, err
+	}
 	d.Proxies, err = c.proxies()
 	return d, err
 }

@@ -29,7 +29,7 @@ func strictestLink(a, b *Link) *Link {
 	if a == nil || b == nil {
 		return cmp.Or(a, b)
 	}
-	rank := map[Access]int{Open: 0, Auto: 1, Code: 2}
+	rank := map[Access]int{Open: 0, Auto: 1, Code: 2, Password: 3, Account: 4}
 	l := Link{Over: min(a.Over, b.Over), Expire: min(a.Expire, b.Expire), Access: a.Access, AsIs: a.AsIs && b.AsIs}
 	if rank[b.Access] > rank[a.Access] {
 		l.Access = b.Access

@@ -39,6 +39,10 @@ type Access string
 const (
 	Open Access = "open"
 	Code Access = "code"
+	// Password is one that the sender passes on by another channel.
+	Password Access = "password"
+	// Account is an account of the recipient's at a provider of the configuration.
+	Account Access = "account"
 	Auto Access = "auto"
 )
 
@@ -106,7 +110,7 @@ type Stage struct {
 type Link struct {
 	// Over: only files larger than this many bytes; 0 means all.
 	Over int64 `json:"over"`
-	// Access is Open or Code, never Auto.
+	// Access is never Auto.
 	Access Access `json:"access"`
 	// Expire is how long the link lives.
 	Expire time.Duration `json:"expire"` // nanoseconds

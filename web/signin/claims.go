@@ -50,6 +50,19 @@ func (c claims) verified() bool {
 	return false
 }
 
+// domainProved reads Microsoft's xms_edov: the owner of the address's domain has been verified.
+func (c claims) domainProved() bool {
+	switch v := c["xms_edov"].(type) {
+	case bool:
+		return v
+	case string:
+		return v == "true" || v == "1"
+	case float64:
+		return v == 1
+	}
+	return false
+}
+
 // names reads a claim of roles or groups: one string, a list of strings, a
 // list of objects that carry a name, or an object whose keys are the roles
 // (Zitadel). Strings are never split: a group may be "CN=admins,OU=it".

@@ -48,12 +48,12 @@ func (e *DeclinedError) Error() string { return "the identity provider declined:
 
 // Begin starts a login that ends at the page to. It gives the provider's
 // address to send the browser to and the cookie that must go with it.
-func (g *Gate) Begin(ctx context.Context, to string) (string, *http.Cookie, error) {
-	p, err := g.reach(ctx)
+func (k *client) Begin(ctx context.Context, to string) (string, *http.Cookie, error) {
+	p, err := k.reach(ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	now, err := g.db.Now(ctx)
+	now, err := k.db.Now(ctx)
 	if err != nil {
 		return "", nil, err
 	}
@@ -64,19 +64,19 @@ func (g *Gate) Begin(ctx context.Context, to string) (string, *http.Cookie, erro
 		return "", nil, err
 	}
 	opts := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
-	if g.oidc.MaxAge > 0 {
-		opts = append(opts, oauth2.SetAuthURLParam("max_age", fmt.Sprint(int(g.oidc.MaxAge.Seconds()))))
+	if k.oidc.MaxAge > 0 {
+		opts = append(opts, oauth2.SetAuthURLParam("max_age", fmt.Sprint(int(k.oidc.MaxAge.Seconds()))))
 	}
-	sealed := base64.RawURLEncoding.EncodeToString(g.keys.Seal(flowPurpose, state, plain))
-	return p.oauth.AuthCodeURL(state, opts...), g.flowCookie(state, sealed, int(flowLifetime.Seconds())), nil
+	sealed := base64.RawURLEncoding.EncodeToString(k.keys.Seal(flowPurpose, state, plain))
+	return p.oauth.AuthCodeURL(state, opts...), k.flowCookie(state, sealed, int(flowLifetime.Seconds())), nil
 }
 
 // flowCookie is SameSite=Lax: the provider's redirect back is a navigation from
 // another site and must carry it.
-func (g *Gate) flowCookie(state, value string, maxAge int) *http.Cookie {
+func (k *client) flowCookie(state, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
-		Name: g.cookieName("login-" + state[:8]), Value: value, Path: "/", MaxAge: maxAge,
-		Secure: g.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: k.cookieName("login-" + state[:8]), Value: value, Path: "/", MaxAge: maxAge,
+		Secure: k.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }
 
@@ -88,12 +88,12 @@ func random() string {
 
 // resume opens the flow that the answer belongs to, and gives the cookie that
 // removes it: an answer is taken once.
-func (g *Gate) resume(ctx context.Context, r *http.Request) (*flow, *http.Cookie, error) {
+func (k *client) resume(ctx context.Context, r *http.Request) (*flow, *http.Cookie, error) {
 	state := r.URL.Query().Get("state")
 	if len(state) != stateLength {
 		return nil, nil, ErrLostFlow
 	}
-	done := g.flowCookie(state, "", -1)
+	done := k.flowCookie(state, "", -1)
 	cookie, err := r.Cookie(done.Name)
 	if err != nil {
 		return nil, nil, ErrLostFlow
@@ -102,7 +102,7 @@ func (g *Gate) resume(ctx context.Context, r *http.Request) (*flow, *http.Cookie
 	if err != nil {
 		return nil, done, ErrLostFlow
 	}
-	plain, err := g.keys.Open(flowPurpose, state, sealed) // the whole state is the id: eight equal characters open nothing
+	plain, err := k.keys.Open(flowPurpose, state, sealed) // the whole state is the id: eight equal characters open nothing
 	if err != nil {
 		return nil, done, ErrLostFlow
 	}
@@ -110,7 +110,7 @@ func (g *Gate) resume(ctx context.Context, r *http.Request) (*flow, *http.Cookie
 	if err := json.Unmarshal(plain, &f); err != nil {
 		return nil, done, ErrLostFlow
 	}
-	now, err := g.db.Now(ctx)
+	now, err := k.db.Now(ctx)
 	if err != nil {
 		return nil, done, err
 	}
@@ -140,31 +140,37 @@ func (g *Gate) Finish(r *http.Request) (to string, done *http.Cookie, err error)
 }
 
 // answer turns the query of the callback into the claims of a person.
-func (g *Gate) answer(ctx context.Context, q url.Values, f *flow) (*arrival, error) {
-	p, err := g.reach(ctx)
+func (k *client) answer(ctx context.Context, q url.Values, f *flow) (*arrival, error) {
+	said, err := k.said(ctx, q, f)
+	if err != nil {
+		return nil, err
+	}
+	return k.arrivalOf(said)
+}
+
+// said turns the query of the callback into what the provider signed.
+func (k *client) said(ctx context.Context, q url.Values, f *flow) (claims, error) {
+	p, err := k.reach(ctx)
 	if err != nil {
 		return nil, err
 	}
 	// RFC 9207: an answer that says another issuer belongs to another provider's login (mix-up).
-	if iss := q.Get("iss"); (iss != "" && iss != g.oidc.Issuer) || (iss == "" && p.issAlways) {
+	if iss := q.Get("iss"); (iss != "" && iss != k.oidc.Issuer) || (iss == "" && p.issAlways) {
 		return nil, fmt.Errorf("%w: iss parameter", ErrBadToken)
 	}
 	if code := q.Get("error"); code != "" {
 		return nil, &DeclinedError{Code: plainCode(code)}
 	}
-	ctx = oidc.ClientContext(ctx, g.oidc.Client)
+	ctx = oidc.ClientContext(ctx, k.oidc.Client)
 	token, err := p.oauth.Exchange(ctx, q.Get("code"), oauth2.VerifierOption(f.Verifier))
 	if err != nil {
 		return nil, exchangeError(err)
 	}
-	said, err := g.verify(ctx, p, token, f.Nonce)
+	said, err := k.verify(ctx, p, token, f.Nonce)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.ask(ctx, p, token, said); err != nil {
-		return nil, err
-	}
-	return g.arrivalOf(said)
+	return said, k.ask(ctx, p, token, said)
 }
 
 // exchangeError tells a provider that is down from one that refuses the code.
@@ -191,7 +197,7 @@ func plainCode(code string) string {
 }
 
 // verify checks the ID token: what go-oidc checks, and what it leaves to us.
-func (g *Gate) verify(ctx context.Context, p *provider, token *oauth2.Token, nonce string) (claims, error) {
+func (k *client) verify(ctx context.Context, p *provider, token *oauth2.Token, nonce string) (claims, error) {
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
 		return nil, fmt.Errorf("%w: no ID token", ErrBadToken)
@@ -217,23 +223,23 @@ func (g *Gate) verify(ctx context.Context, p *provider, token *oauth2.Token, non
 	}
 	// OpenID Connect Core 3.1.3.7: with several audiences azp must be there, and where it is it must be us.
 	azp, has := said["azp"]
-	if (len(id.Audience) > 1 && !has) || (has && azp != g.oidc.ClientID) {
+	if (len(id.Audience) > 1 && !has) || (has && azp != k.oidc.ClientID) {
 		return nil, fmt.Errorf("%w: azp", ErrBadToken)
 	}
-	return said, g.checkAge(ctx, said)
+	return said, k.checkAge(ctx, said)
 }
 
-func (g *Gate) checkAge(ctx context.Context, said claims) error {
-	if g.oidc.MaxAge == 0 {
+func (k *client) checkAge(ctx context.Context, said claims) error {
+	if k.oidc.MaxAge == 0 {
 		return nil
 	}
 	at, ok := said["auth_time"].(float64)
-	now, err := g.db.Now(ctx)
+	now, err := k.db.Now(ctx)
 	if err != nil {
 		return err
 	}
 	const leeway = time.Minute
-	if age := now.Sub(time.Unix(int64(at), 0)); !ok || age > g.oidc.MaxAge+leeway || age < -leeway {
+	if age := now.Sub(time.Unix(int64(at), 0)); !ok || age > k.oidc.MaxAge+leeway || age < -leeway {
 		return fmt.Errorf("%w: auth_time", ErrBadToken)
 	}
 	return nil
@@ -241,13 +247,13 @@ func (g *Gate) checkAge(ctx context.Context, said claims) error {
 
 // ask fills claims that the ID token lacks from the userinfo endpoint, where
 // some providers keep e-mail and groups.
-func (g *Gate) ask(ctx context.Context, p *provider, token *oauth2.Token, said claims) error {
-	_, person := said.at(g.oidc.PersonClaim)
-	if _, stated := said["email_verified"]; g.oidc.PersonClaim == "email" && !stated {
+func (k *client) ask(ctx context.Context, p *provider, token *oauth2.Token, said claims) error {
+	_, person := said.at(k.oidc.PersonClaim)
+	if _, stated := said["email_verified"]; k.oidc.PersonClaim == "email" && !stated {
 		person = false
 	}
-	_, roles := said.at(g.oidc.RolesClaim)
-	if (person && (roles || said.overage(g.oidc.RolesClaim))) || p.found.UserInfoEndpoint() == "" {
+	_, roles := said.at(k.oidc.RolesClaim)
+	if (person && (roles || said.overage(k.oidc.RolesClaim))) || p.found.UserInfoEndpoint() == "" {
 		return nil
 	}
 	info, err := p.found.UserInfo(ctx, oauth2.StaticTokenSource(token))

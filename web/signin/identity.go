@@ -44,11 +44,11 @@ type arrival struct {
 	overage         bool
 }
 
-func (g *Gate) arrivalOf(said claims) (*arrival, error) {
+func (k *client) arrivalOf(said claims) (*arrival, error) {
 	a := &arrival{
-		issuer: g.oidc.Issuer, subject: said.text("sub"),
-		called: said.text(g.oidc.PersonClaim),
-		groups: said.names(g.oidc.RolesClaim), overage: said.overage(g.oidc.RolesClaim),
+		issuer: k.oidc.Issuer, subject: said.text("sub"),
+		called: said.text(k.oidc.PersonClaim),
+		groups: said.names(k.oidc.RolesClaim), overage: said.overage(k.oidc.RolesClaim),
 	}
 	address, err := mailaddr.Parse(a.called, true)
 	switch {
@@ -56,7 +56,7 @@ func (g *Gate) arrivalOf(said claims) (*arrival, error) {
 		a.why = NoClaim
 	case err != nil:
 		a.why = NotAPerson
-	case g.oidc.PersonClaim == "email" && !said.verified():
+	case k.oidc.PersonClaim == "email" && !said.verified():
 		a.why = NotVerified
 	default:
 		a.address = address

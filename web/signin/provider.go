@@ -34,32 +34,32 @@ const (
 
 // reach finds the provider at first use, so that the product starts while the
 // provider is down, and tries again after a growing pause.
-func (g *Gate) reach(ctx context.Context) (*provider, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.provider != nil {
-		return g.provider, nil
+func (k *client) reach(ctx context.Context) (*provider, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.provider != nil {
+		return k.provider, nil
 	}
-	if time.Now().Before(g.retryAt) {
-		return nil, fmt.Errorf("%w: %w", ErrProviderDown, g.failed)
+	if time.Now().Before(k.retryAt) {
+		return nil, fmt.Errorf("%w: %w", ErrProviderDown, k.failed)
 	}
-	p, err := g.discover(ctx)
+	p, err := k.discover(ctx)
 	if err != nil {
-		g.backoff = min(max(2*g.backoff, firstPause), lastPause)
-		g.retryAt, g.failed = time.Now().Add(g.backoff), err
+		k.backoff = min(max(2*k.backoff, firstPause), lastPause)
+		k.retryAt, k.failed = time.Now().Add(k.backoff), err
 		return nil, fmt.Errorf("%w: %w", ErrProviderDown, err)
 	}
-	g.provider, g.backoff = p, 0
+	k.provider, k.backoff = p, 0
 	return p, nil
 }
 
-func (g *Gate) discover(ctx context.Context) (*provider, error) {
+func (k *client) discover(ctx context.Context) (*provider, error) {
 	// The person who happened to come first may close the window: discovery serves everybody.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	found, err := oidc.NewProvider(oidc.ClientContext(ctx, g.oidc.Client), g.oidc.Issuer)
+	found, err := oidc.NewProvider(oidc.ClientContext(ctx, k.oidc.Client), k.oidc.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("discover %s: %w", g.oidc.Issuer, err)
+		return nil, fmt.Errorf("discover %s: %w", k.oidc.Issuer, err)
 	}
 	var more struct {
 		Scopes     []string `json:"scopes_supported"`
@@ -67,18 +67,18 @@ func (g *Gate) discover(ctx context.Context) (*provider, error) {
 		EndSession string   `json:"end_session_endpoint"`
 	}
 	if err := found.Claims(&more); err != nil {
-		return nil, fmt.Errorf("read what %s offers: %w", g.oidc.Issuer, err)
+		return nil, fmt.Errorf("read what %s offers: %w", k.oidc.Issuer, err)
 	}
 	return &provider{
 		found:      found,
-		verifier:   found.Verifier(&oidc.Config{ClientID: g.oidc.ClientID}),
+		verifier:   found.Verifier(&oidc.Config{ClientID: k.oidc.ClientID}),
 		issAlways:  more.IssAlways,
 		endSession: more.EndSession,
 		oauth: oauth2.Config{
-			ClientID: g.oidc.ClientID, ClientSecret: g.oidc.ClientSecret,
+			ClientID: k.oidc.ClientID, ClientSecret: k.oidc.ClientSecret,
 			Endpoint:    found.Endpoint(),
-			RedirectURL: g.base.JoinPath(CallbackPath).String(),
-			Scopes:      g.oidc.scopes(more.Scopes),
+			RedirectURL: k.base.JoinPath(k.callback).String(),
+			Scopes:      k.oidc.scopes(more.Scopes),
 		},
 	}, nil
 }
@@ -102,25 +102,25 @@ const CallbackPath = "/login/callback"
 
 // SignOutURL is where the provider ends its own session, "" where it offers no
 // such place or was never reached.
-func (g *Gate) SignOutURL() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.provider == nil || g.provider.endSession == "" {
+func (k *client) SignOutURL() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.provider == nil || k.provider.endSession == "" {
 		return ""
 	}
-	u, err := url.Parse(g.provider.endSession)
+	u, err := url.Parse(k.provider.endSession)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
 		return ""
 	}
 	q := u.Query()
-	q.Set("client_id", g.oidc.ClientID)
+	q.Set("client_id", k.oidc.ClientID)
 	u.RawQuery = q.Encode()
 	return u.String()
 }
 
 // Ready says whether the provider answers, for `check`. Serving mail does not
 // depend on it.
-func (g *Gate) Ready(ctx context.Context) error {
-	_, err := g.reach(ctx)
+func (k *client) Ready(ctx context.Context) error {
+	_, err := k.reach(ctx)
 	return err
 }

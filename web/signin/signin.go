@@ -61,14 +61,20 @@ type Options struct {
 
 // Gate is where people sign in. It starts nothing by itself; Run sweeps.
 type Gate struct {
-	oidc     OIDC
-	db       *db.DB
-	keys     *seal.Keys
+	*client
 	people   func() *approval.Book
-	base     *url.URL
 	sessions *scs.SessionManager
 	idle     time.Duration
 	log      *slog.Logger
+}
+
+// client speaks OpenID Connect with one provider. What becomes of whom the provider vouches for is not its business.
+type client struct {
+	oidc     OIDC
+	db       *db.DB // its clock only
+	keys     *seal.Keys
+	base     *url.URL
+	callback string // path below base
 
 	mu       sync.Mutex // guards what follows: the provider as far as it was found
 	provider *provider
@@ -88,7 +94,8 @@ func New(o Options) (*Gate, error) {
 	if problems := o.OIDC.Check(); len(problems) > 0 {
 		return nil, fmt.Errorf("oidc: %w", errors.Join(problems...))
 	}
-	g := &Gate{oidc: o.OIDC.filled(), db: o.DB, keys: o.Keys, people: o.People, base: o.BaseURL, idle: o.Idle, log: o.Log}
+	g := &Gate{client: &client{oidc: o.OIDC.filled(), db: o.DB, keys: o.Keys, base: o.BaseURL, callback: CallbackPath},
+		people: o.People, idle: o.Idle, log: o.Log}
 	if g.idle == 0 {
 		g.idle = defaultIdle
 	}
@@ -133,12 +140,12 @@ func (c OIDC) Check() []error {
 }
 
 // secure says whether the staff pages stand on https.
-func (g *Gate) secure() bool { return g.base.Scheme == "https" }
+func (k *client) secure() bool { return k.base.Scheme == "https" }
 
 // cookieName gives a cookie the __Host- prefix where browsers allow it: host
 // only, Secure, path "/", so that no neighbouring host can plant one.
-func (g *Gate) cookieName(name string) string {
-	if g.secure() {
+func (k *client) cookieName(name string) string {
+	if k.secure() {
 		return "__Host-sekisho-" + name
 	}
 	return "sekisho-" + name
