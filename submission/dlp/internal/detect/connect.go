@@ -72,7 +72,7 @@ func note(s string) int {
 
 func word(s string) int {
 	for _, w := range connectors {
-		if len(s) >= len(w) && strings.EqualFold(s[:len(w)], w) {
+		if len(s) >= len(w) && (s[0] == w[0] || s[0]|0x20 == w[0]) && strings.EqualFold(s[:len(w)], w) {
 			if letter(w[0]) && len(s) > len(w) && letter(s[len(w)]) {
 				continue
 			}

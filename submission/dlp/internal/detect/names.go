@@ -9,10 +9,24 @@ import (
 // nameBook holds the commonest surnames and given names. A name alone is no
 // evidence (precision .7 at best): in running text it is a low finding that
 // supports others, under a column header it is medium and counts lists.
-type nameBook struct{ surnames, given map[string]bool }
+type nameBook struct {
+	surnames, given map[string]bool
+	lengths         []uint8 // of the surnames that begin with an ideograph, a bit for each
+}
 
 func newNameBook() *nameBook {
-	return &nameBook{surnames: setOf(surnameList), given: setOf(givenList)}
+	b := &nameBook{surnames: setOf(surnameList), given: setOf(givenList), lengths: make([]uint8, 0xA000)}
+	for name := range b.surnames {
+		if r, _ := utf8.DecodeRuneInString(name); int(r) < len(b.lengths) {
+			b.lengths[r] |= 1 << utf8.RuneCountInString(name)
+		}
+	}
+	return b
+}
+
+// surname says whether a surname of n characters begins with r, and text is it.
+func (b *nameBook) surname(text string, r rune, n int) bool {
+	return (int(r) >= len(b.lengths) || b.lengths[r]>>n&1 == 1) && b.surnames[text]
 }
 
 func setOf(list string) map[string]bool {
@@ -102,6 +116,9 @@ var titles = []string{"様", "さま", "殿", "氏", "さん", "先生", "君", 
 // title is the length of the title at s, with a space before it at most.
 func title(s string) int {
 	trimmed := strings.TrimPrefix(s, " ")
+	if r, _ := utf8.DecodeRuneInString(trimmed); !strings.ContainsRune("様さ殿氏先君くち教医社専常部課係主店弁議選", r) {
+		return 0
+	}
 	for _, t := range titles {
 		if strings.HasPrefix(trimmed, t) {
 			return len(s) - len(trimmed) + len(t)
@@ -113,17 +130,19 @@ func title(s string) int {
 // tryName looks at the run of ideographs at start..end and returns where to go on.
 func (p *page) tryName(book *nameBook, start, end int) int {
 	run := p.s[start:end]
-	if n := utf8.RuneCountInString(run); n > 8 {
+	n := utf8.RuneCountInString(run)
+	first, _ := utf8.DecodeRuneInString(run)
+	if n > 8 || int(first) < len(book.lengths) && book.lengths[first] == 0 {
 		return end
 	}
-	if book.surnames[run] && end < len(p.s) && p.s[end] == ' ' {
+	if end < len(p.s) && p.s[end] == ' ' && book.surnames[run] {
 		if stop := p.trySpaced(book, start, end+1); stop > 0 {
 			return stop
 		}
 	}
-	for k := 1; k <= 3; k++ {
+	for k := 1; k <= min(3, n); k++ {
 		at := ahead(run, 0, k)
-		if !book.surnames[run[:at]] {
+		if !book.surname(run[:at], first, k) {
 			continue
 		}
 		rest := run[at:]

@@ -143,11 +143,14 @@ func (f *folder) ascii() int {
 func (f *folder) stableRun(n int) int {
 	s := f.src[f.i:]
 	for n+3 <= len(s) && s[n] >= 0xE3 && s[n] <= 0xE9 {
-		r, size := utf8.DecodeRuneInString(s[n:])
-		if !stable(r) || digitKanji(r) || combines(s[n+size:]) {
+		if s[n+1]&0xC0 != 0x80 || s[n+2]&0xC0 != 0x80 {
 			break
 		}
-		n += size
+		r := rune(s[n]&0x0F)<<12 | rune(s[n+1]&0x3F)<<6 | rune(s[n+2]&0x3F)
+		if !stable(r) || digitKanji(r) || combines(s[n+3:]) {
+			break
+		}
+		n += 3
 	}
 	return n
 }

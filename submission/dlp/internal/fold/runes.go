@@ -42,6 +42,9 @@ func combines(s string) bool {
 	if s[0] >= 0xE4 && s[0] <= 0xE9 {
 		return false // CJK ideographs
 	}
+	if s[0] == 0xE3 && len(s) > 2 { // kana: U+302A to U+302F, U+3099 and U+309A
+		return s[1] == 0x80 && s[2] >= 0xAA && s[2] <= 0xAF || s[1] == 0x82 && (s[2] == 0x99 || s[2] == 0x9A)
+	}
 	r, _ := utf8.DecodeRuneInString(s)
 	if r >= 0x3041 && r < 0x3099 || r > 0x309A && r <= 0xA66E || r >= 0xAC00 && r < 0xFB1E {
 		return false
