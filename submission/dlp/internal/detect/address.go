@@ -60,7 +60,7 @@ func (p *page) readAddress(own owned, a anchor, limit int) int {
 
 // afterLabel skips connectors, 〒 and a postal code.
 func (p *page) afterLabel(at int) int {
-	s := p.s
+	s := p.s[:min(len(p.s), at+maxGap)]
 	for at < len(s) {
 		r, n := utf8.DecodeRuneInString(s[at:])
 		if r != '〒' && !digit(s[at]) && !unicode.IsSpace(r) && !strings.ContainsRune(":-=>)】]」・/はが", r) {

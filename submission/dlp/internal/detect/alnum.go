@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Identifiers that mix letters and digits: passport, residence card, NINO, IBAN.
 
@@ -147,6 +150,12 @@ func separator(s string) int {
 			n, dashes = n+1, 1
 		case s[n] == '\n' && dashes > 0:
 			n++
+		case s[n] >= utf8.RuneSelf && dashes == 0: // a dash that stays one beside letters
+			r, size := utf8.DecodeRuneInString(s[n:])
+			if !strings.ContainsRune("ー−‐‒–—―・", r) {
+				return n
+			}
+			n, dashes = n+size, 1
 		default:
 			return n
 		}

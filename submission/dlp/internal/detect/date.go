@@ -19,7 +19,7 @@ var eras = []struct {
 
 // dateAt reads a date at the start of s; n is its length, 0 for none.
 func dateAt(s string, inWord bool) (d time.Time, n int) {
-	if s == "" || inWord || strings.IndexByte("0123456789"+"MTSHR"+"JFANODjfmasond"+"\xe6\xe5\xe4\xe3", s[0]) < 0 {
+	if s == "" || s[0]&0xC0 == 0x80 || inWord || strings.IndexByte("0123456789"+"MTSHR"+"JFANODjfmasond"+"\xe6\xe5\xe4\xe3", s[0]) < 0 {
 		return d, 0
 	}
 	if digit(s[0]) {
@@ -69,7 +69,7 @@ func afterYear(s string, year, at int) (time.Time, int) {
 	rest := s[at:]
 	bare := strings.TrimLeft(rest, " ")
 	inner := strings.TrimLeft(strings.TrimPrefix(bare, "年"), " ")
-	if end := strings.IndexByte(inner, ')'); strings.HasPrefix(inner, "(") && end > 0 && end < 24 {
+	if end := strings.IndexByte(inner[:min(len(inner), 24)], ')'); strings.HasPrefix(inner, "(") && end > 0 {
 		after := inner[end+1:]
 		if strings.HasPrefix(bare, "年") {
 			m, day, k := monthDay("年" + after)

@@ -84,13 +84,12 @@ func (p *page) raiseNames(first int) {
 		if h.Level > Low {
 			continue
 		}
-		from := strings.LastIndexByte(p.s[:h.from], '\n') + 1
-		to := len(p.s)
-		if nl := strings.IndexByte(p.s[h.to:], '\n'); nl >= 0 {
+		from, to := p.lineStart(h.from), min(len(p.s), h.to+400)
+		if nl := strings.IndexByte(p.s[h.to:to], '\n'); nl >= 0 {
 			to = h.to + nl
 		}
-		k := sort.SearchInts(others, from)
-		if many || k < len(others) && others[k] < to && others[k]-from < 400 {
+		k := sort.SearchInts(others, max(from, h.from-400))
+		if many || k < len(others) && others[k] < to {
 			h.Level = Medium
 		}
 	}

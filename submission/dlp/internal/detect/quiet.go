@@ -91,10 +91,21 @@ func replyBegins(s string, lines []line, i int) bool {
 	if headerBlock(s, lines, i) {
 		return true
 	}
-	if introduces(low) {
-		return i+1 < len(lines) && repliedBelow(s, lines[i+1:])
+	after := i + 1
+	if after < len(lines) {
+		switch next := strings.ToLower(lines[after].of(s)); next {
+		case ":", "wrote:", "のメール:": // the introduction was wrapped
+			low, after = low+" "+next, after+1
+		}
 	}
-	return false
+	return introduces(low) && (dated(low) || after < len(lines) && repliedBelow(s, lines[after:]))
+}
+
+// dated says that an introduction names a day and who wrote: what follows is
+// theirs also where nothing marks it line by line.
+func dated(low string) bool {
+	return digits(low) >= 7 && (strings.HasPrefix(low, "on ") && strings.HasSuffix(low, "wrote:") ||
+		strings.Contains(low, "年") && strings.Contains(low, "月") && strings.Contains(low, "@"))
 }
 
 // introduces: "On ..., X wrote:", "2025年11月26日(水) 10:30 山田太郎 <a@b>:", "...のメール:".
@@ -178,7 +189,41 @@ func signature(s string, lines []line, personal []int) int {
 			}
 		}
 	}
-	return -1
+	return unruled(s, lines[:stop], personal)
+}
+
+// unruled finds a signature that nothing sets off but an empty line: the last
+// paragraph, with one company and a way to reach it. -1 for none.
+func unruled(s string, lines []line, personal []int) int {
+	begin := len(lines)
+	for begin > 0 && lines[begin-1].of(s) != "" {
+		begin--
+	}
+	if begin == 0 || begin == len(lines) || len(lines)-begin < 3 {
+		return -1
+	}
+	companies, contact := 0, false
+	for _, l := range lines[begin:] {
+		text := strings.ToLower(l.of(s))
+		for _, mark := range []string{"様", "殿", "御中", "さん"} {
+			if strings.HasSuffix(text, mark) {
+				return -1 // somebody else's
+			}
+		}
+		for _, mark := range []string{"株式会社", "有限会社", "合同会社", "(株)", "(有)", " inc", " ltd", " corp", " llc", " co.", " k.k", "gmbh"} {
+			if strings.Contains(text, mark) {
+				companies++
+				break
+			}
+		}
+		for _, mark := range []string{"tel", "電話", "fax", "mobile", "phone", "携帯", "http", "www.", "@"} {
+			contact = contact || strings.Contains(text, mark)
+		}
+	}
+	if companies != 1 || !contact || !signs(s, lines[begin:]) || record(s, lines, begin, len(lines), personal) {
+		return -1
+	}
+	return begin
 }
 
 // lastOwn is the number of lines up to the last one that is neither empty nor quoted.
@@ -198,6 +243,9 @@ func rule(text string) bool {
 	if utf8.RuneCountInString(text) < 5 {
 		return false
 	}
+	if titled(text) {
+		return true
+	}
 	kinds := map[rune]int{}
 	for _, r := range text {
 		if r == ' ' {
@@ -209,6 +257,22 @@ func rule(text string) bool {
 		kinds[r]++
 	}
 	return len(kinds) <= 4
+}
+
+// titled: ------ 山田商事 ------, a rule on both sides of a few words.
+func titled(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	if nameRune(r) || letterRune(r) {
+		return false
+	}
+	sign := string(r)
+	words := strings.Trim(text, sign)
+	for _, w := range []string{"forward", "fwd", "転送", "message", "メッセージ"} {
+		if strings.Contains(strings.ToLower(words), w) {
+			return false // what is forwarded is no signature
+		}
+	}
+	return strings.HasPrefix(text, strings.Repeat(sign, 4)) && strings.HasSuffix(text, strings.Repeat(sign, 4)) && words != "" && len(words) < 60
 }
 
 func letterRune(r rune) bool {

@@ -16,7 +16,7 @@ func (p *page) sampled(start, end int) bool {
 		return false
 	}
 	c := p.cellAt(start)
-	floor := strings.LastIndexByte(p.s[:start], '\n') + 1
+	floor := p.lineStart(start)
 	if c != nil {
 		floor = max(floor, c.start)
 		if c.head != kNone && p.holds(kSample, &p.cells[c.above]) || c.left != kNone && p.holds(kSample, p.leftOf(c)) {
@@ -26,11 +26,20 @@ func (p *page) sampled(start, end int) bool {
 	return p.sampleBefore(start, floor) || p.sampleAfter(end, c) || p.sampleLine(start)
 }
 
+// lineStart is where the line of at begins, or a stretch of it that is long enough
+// for any question about it.
+func (p *page) lineStart(at int) int {
+	from := max(0, at-maxLine)
+	return from + strings.LastIndexByte(p.s[from:at], '\n') + 1
+}
+
+const maxLine = 2000
+
 // sampleLine says that the line is one of an example: 記入例 and its like begin
 // it, or サンプル： and nothing but values follows.
 func (p *page) sampleLine(start int) bool {
-	from := strings.LastIndexByte(p.s[:start], '\n') + 1
-	for i := p.endingBy(from); i < len(p.hits) && p.hits[i].end <= start; i++ {
+	from := p.lineStart(start)
+	for i := p.endingBy(from); i < len(p.hits) && p.hits[i].end <= start && p.hits[i].start < from+60; i++ {
 		h := p.hits[i]
 		if h.kind != kSample || h.start < from || strings.Trim(p.s[from:h.start], " ・*■□●○※【[(<-") != "" {
 			continue
