@@ -45,8 +45,14 @@ const (
 // Terms are what policy decided about the files of one recipient.
 type Terms struct {
 	Access Access
-	Over   int64         // files of at most this many bytes stay attached; 0 links all
-	Life   time.Duration // how long the link answers; 0 is Options.Life
+	Over   int64 // files of at most this many bytes stay attached; 0 links all
+	// Only, where it is set, says which files the rules want linked; Over is not looked at then.
+	Only func(Attachment) bool
+	// UnlessTLS leaves the files in the mail where Options.TLSProved says yes for the recipient's domain.
+	UnlessTLS bool
+	// Paperclip attaches a small note, so that mail programs show that there is something.
+	Paperclip bool
+	Life      time.Duration // how long the link answers; 0 is Options.Life
 	// Messages also links message/rfc822 parts, as a unit. Never by default (DESIGN 7.10).
 	Messages bool
 }

@@ -72,6 +72,11 @@ func lost(changed int64, err error) error {
 // Activate makes the links of those recipients answer. It belongs in the transaction of dot_sent; a
 // recipient without a link is no error, a revoked link stays revoked.
 func (l *Links) Activate(tx *db.Tx, recipients []string) error {
+	for _, id := range recipients {
+		if err := leave(tx, id); err != nil {
+			return err
+		}
+	}
 	return l.each(tx, recipients, func(r row) error {
 		if !r.activate(tx.Now()) {
 			return nil

@@ -19,7 +19,10 @@ func CanLink(m *message.Message, t Terms) ([]Attachment, []CannotLink, error) {
 
 // wants says whether the terms ask for this part to become a link.
 func (t Terms) wants(a Attachment) bool {
-	if Exempt(a) || a.Size <= t.Over && t.Over > 0 {
+	if Exempt(a) {
+		return false
+	}
+	if t.Only != nil && !t.Only(a) || t.Only == nil && a.Size <= t.Over && t.Over > 0 {
 		return false
 	}
 	switch a.Type {
@@ -48,7 +51,9 @@ func Preview(w io.Writer, o Options, m Mail, r Recipient) error {
 		return err
 	}
 	h := letterhead{files: filesOf(s), access: r.Terms.access(), expires: o.expiry(m.AcceptedAt, r.Terms)}
-	return Render(w, msg, s, h.notice().fill(o.address(previewToken)))
+	n := h.notice()
+	n.Paperclip = r.Terms.Paperclip
+	return Render(w, msg, s, n.fill(o.address(previewToken)))
 }
 
 // choose plans the parts of one mail for r, and refuses when something must be linked that cannot be and

@@ -151,6 +151,8 @@ func (n Notice) fill(address string) Notice {
 		Text:    strings.ReplaceAll(n.Text, urlMark, address),
 		HTML:    strings.ReplaceAll(n.HTML, urlMark, html.EscapeString(address)),
 		English: strings.ReplaceAll(n.English, urlMark, address),
+
+		Paperclip: n.Paperclip,
 	}
 }
 

@@ -57,6 +57,9 @@ type Options struct {
 	Scan func(ctx context.Context, content io.Reader) (malware string, err error)
 	// Alarm tells the administrators of malware in a file that was sent. Optional.
 	Alarm func(tx *db.Tx, line string) error
+	// TLSProved says whether mail to a domain can only travel over TLS with servers that prove whose they are, and
+	// by what. It may ask DNS. Optional: without it nothing is proved.
+	TLSProved func(ctx context.Context, domain string) (proved bool, why string)
 	// Report is told of each stored object that nothing refers to. Optional.
 	Report func(Orphan)
 }

@@ -48,7 +48,14 @@ func (l *Links) first(ctx context.Context, w io.Writer, msg *message.Message, m 
 	if err != nil {
 		return err
 	}
-	if len(s.Links) == 0 {
+	whole := len(s.Links) == 0
+	if !whole {
+		whole, err = l.stays(ctx, m, r)
+	}
+	if err != nil {
+		return err
+	}
+	if whole {
 		_, err := w.Write(m.Raw)
 		return err
 	}
@@ -71,6 +78,7 @@ func (l *Links) first(ctx context.Context, w io.Writer, msg *message.Message, m 
 		p.Files[i] = plannedFile{Path: s.Links[i].Path, File: f}
 	}
 	p.Notice = letterhead{files: files, access: r.Terms.access(), expires: expires}.notice()
+	p.Notice.Paperclip = r.Terms.Paperclip
 	n := row{id: db.NewID(), message: m.ID, recipient: r.ID, generation: 1, keyID: l.o.Keys.CurrentID(), expires: expires}
 	if n.body, err = l.render(w, msg, s, n, p); err != nil {
 		return err

@@ -43,6 +43,8 @@ type Notice struct {
 	Text    string
 	HTML    string // made from Text when empty
 	English string // made from Text when empty: what it has in ASCII
+	// Paperclip also attaches the text as a small file, where something left.
+	Paperclip bool `json:",omitempty"`
 }
 
 // Plan asks choose about every part that people see as a file and sorts the

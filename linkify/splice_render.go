@@ -47,6 +47,9 @@ func RenderNotice(w io.Writer, m *message.Message, s Splice, n Notice) error {
 		r.gone[a.Part] = true
 	}
 	r.plan(m)
+	if n.Paperclip && len(s.Links) > 0 && !r.gone[r.root] {
+		r.clip()
+	}
 	return r.write(w)
 }
 
@@ -149,6 +152,10 @@ func (r *splicing) newText() {
 
 // replaceMail makes a mail that is nothing but a file into a text mail.
 func (r *splicing) replaceMail() {
+	mailHead, mailBody := r.noticeHead(), r.noticeBody()
+	if r.notice.Paperclip {
+		mailHead, mailBody = r.clipped(mailHead, mailBody)
+	}
 	at := -1
 	for _, f := range r.root.Fields {
 		name := strings.ToLower(f.Name)
@@ -158,21 +165,26 @@ func (r *splicing) replaceMail() {
 		var with []byte
 		if at < 0 {
 			at = f.Span.Start
-			with = []byte(r.noticeHead())
+			with = []byte(mailHead)
 		}
 		r.edits = append(r.edits, edit{at: f.Span, with: with})
 	}
-	head := ""
-	if r.root.Get("MIME-Version") == "" {
-		head = "MIME-Version: 1.0" + r.eol
-	}
+	head := r.version()
 	if at < 0 {
-		head += r.noticeHead()
+		head += mailHead
 	}
 	end := r.fieldsEnd()
 	// The blank line is written anew: the header may have ended without one.
-	body := append([]byte(head+r.eol), r.noticeBody()...)
+	body := append([]byte(head+r.eol), mailBody...)
 	r.edits = append(r.edits, edit{at: message.Span{Start: end, End: len(r.raw)}, with: body})
+}
+
+// version is the field that makes a mail MIME, where it has none.
+func (r *splicing) version() string {
+	if r.root.Get("MIME-Version") == "" {
+		return "MIME-Version: 1.0" + r.eol
+	}
+	return ""
 }
 
 // fieldsEnd is where the last field of the mail ends.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
 	"github.com/sekisho-mail/sekisho/holdqueue"
@@ -256,10 +255,18 @@ func linkMail(m *holdqueue.Message, raw []byte) linkify.Mail {
 	return l
 }
 
+// linkTerms are what the verdict says of the files of one recipient.
+func linkTerms(v *policy.Link) linkify.Terms {
+	return linkify.Terms{Access: linkify.Access(v.Access), Life: v.Expire, UnlessTLS: v.UnlessTLS, Paperclip: v.Paperclip,
+		Only: func(a linkify.Attachment) bool {
+			return v.Wants(policy.Attachment{Name: a.Name, Type: a.Type, Size: a.Size})
+		}}
+}
+
 func linkRecipient(r *holdqueue.Recipient, k kept) linkify.Recipient {
 	out := linkify.Recipient{ID: r.ID, Address: mailaddr.Address(r.Address)}
 	if k.Link != nil {
-		out.Terms = linkify.Terms{Access: linkify.Access(k.Link.Access), Over: k.Link.Over, Life: time.Duration(k.Link.Expire)}
+		out.Terms = linkTerms(k.Link)
 		// A rule says so, or a person saw the reason and let it go as it is.
 		out.AsIs = k.Link.AsIs || k.Action == policy.Hold
 	}

@@ -51,6 +51,14 @@ func (h *house) groupsOf(person mailaddr.Address) []string {
 	return nil
 }
 
+// tlsProved asks the relay, on nodes that have one.
+func (h *house) tlsProved(ctx context.Context, domain string) (bool, string) {
+	if h.relay == nil {
+		return false, "this node relays nothing"
+	}
+	return h.relay.TLSProved(ctx, domain)
+}
+
 // relayReady says whether every way out has a server that answers.
 func (h *house) relayReady(ctx context.Context) error {
 	if h.relay == nil {

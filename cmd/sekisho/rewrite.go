@@ -136,7 +136,7 @@ func (b *bench) preview(w *bytes.Buffer, i Inspection, v policy.RecipientVerdict
 	}
 	to := linkify.Recipient{
 		ID: "preview", Address: mailaddr.Address(v.Address), AsIs: true,
-		Terms: linkify.Terms{Access: linkify.Access(v.Link.Access), Over: v.Link.Over, Life: v.Link.Expire},
+		Terms: linkTerms(v.Link),
 	}
 	if err := linkify.Preview(w, options, mail, to); err != nil {
 		return fmt.Errorf("make the links: %w", err)

@@ -173,6 +173,9 @@ func (s *sheet) summary(r policy.RecipientVerdict) string {
 	} else if r.Link != nil {
 		parts = append(parts, s.say("scan.links"))
 	}
+	if r.Link != nil && r.Link.UnlessTLS {
+		parts = append(parts, s.say("scan.unless_tls"))
+	}
 	if s.lang == words.Japanese {
 		return strings.Join(parts, "、")
 	}

@@ -33,6 +33,9 @@ type Expectation struct {
 	Approvers  []string           `yaml:"approvers"`
 	Transforms *[]string          `yaml:"transforms"`
 	Access     Access             `yaml:"access"`
+	// Linked are the names of the listed attachments that become links.
+	Linked    *[]string `yaml:"linked"`
+	UnlessTLS *bool     `yaml:"unless_tls"`
 
 	Line int
 }
@@ -63,6 +66,9 @@ func (r *resolver) expectations(p *Policy, guards []Rule) {
 		}
 		if e.Mail != "" && len(e.Findings)+len(e.Attachments) > 0 {
 			r.problem(path, "give a mail, or its findings and attachments; not both")
+		}
+		if e.Linked != nil && len(e.Attachments) == 0 {
+			r.problem(path+".linked", "linked speaks of attachments that are listed here")
 		}
 		for j := range e.Findings {
 			f := &e.Findings[j]
@@ -142,6 +148,14 @@ func (e *Expectation) differences(r RecipientVerdict) []string {
 	if e.Transforms != nil {
 		expect("transforms", r.Transforms, *e.Transforms, sameSet(r.Transforms, *e.Transforms))
 	}
+	if e.Linked != nil {
+		got := e.linked(r.Link)
+		expect("linked", got, *e.Linked, sameSet(got, *e.Linked))
+	}
+	if e.UnlessTLS != nil {
+		got := r.Link != nil && r.Link.UnlessTLS
+		expect("unless_tls", got, *e.UnlessTLS, got == *e.UnlessTLS)
+	}
 	if e.Access != "" {
 		got := Access("no link")
 		if r.Link != nil {
@@ -150,6 +164,16 @@ func (e *Expectation) differences(r RecipientVerdict) []string {
 		expect("access", got, e.Access, got == e.Access)
 	}
 	return wrong
+}
+
+// linked are the names of the attachments told outright that become links.
+func (e *Expectation) linked(l *Link) (names []string) {
+	for _, a := range e.Attachments {
+		if l != nil && !a.Fixed && l.Wants(Attachment{Name: a.Name, Type: a.Type, Size: int64(a.Size)}) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 func sameSet(a, b []string) bool {

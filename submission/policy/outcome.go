@@ -62,14 +62,22 @@ func (o *outcome) holdUnlinkable(r *Rule, n int) {
 // plan applies a link order to one recipient: the link, if at least one file
 // can become one, and the number of files that would have to and cannot.
 func (l *LinkOrder) plan(f *Facts, to Recipient) (link *Link, cannot int) {
-	if l == nil || l.Exempt.Has(to.Address) {
+	if l == nil {
 		return nil, 0
+	}
+	want := Link{Access: l.Access, Expire: l.Expire, AsIs: l.Otherwise == OtherwiseSend, Paperclip: l.Paperclip}
+	if l.MailOver == 0 || f.Size <= l.MailOver {
+		if l.Exempt.Has(to.Address) {
+			return nil, 0
+		}
+		want.choose([]FileChoice{l.Files})
+		want.UnlessTLS = l.UnlessTLS
 	}
 	for _, a := range f.Attachments {
 		switch {
-		case a.Exempt || a.Size <= l.Over && l.Over > 0:
+		case a.Exempt || !want.Wants(a):
 		case !a.Fixed:
-			link = &Link{Over: l.Over, Access: l.Access, Expire: l.Expire, AsIs: l.Otherwise == OtherwiseSend}
+			link = &want
 		case l.Otherwise != OtherwiseSend:
 			cannot++
 		}

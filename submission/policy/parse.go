@@ -61,6 +61,11 @@ type rawStage struct {
 
 type rawLink struct {
 	Over      yamlfile.Size      `yaml:"over"`
+	Types     []string           `yaml:"types"`
+	Names     []string           `yaml:"names"`
+	MailOver  *yamlfile.Size     `yaml:"when_mail_over"`
+	UnlessTLS bool               `yaml:"unless_tls"`
+	Paperclip bool               `yaml:"paperclip"`
 	Exempt    []string           `yaml:"exempt"`
 	Access    Access             `yaml:"access"`
 	Expire    *yamlfile.Duration `yaml:"expire"`
@@ -217,8 +222,15 @@ func lowered(who []string) []string {
 
 func (r *resolver) link(raw *rawLink, path string) *LinkOrder {
 	l := &LinkOrder{
-		Over: int64(raw.Over), Access: raw.Access, Expire: LinkLife, Otherwise: raw.Otherwise, Approvers: raw.Approvers,
+		Files:     FileChoice{Types: raw.Types, Names: raw.Names, Over: int64(raw.Over)},
+		UnlessTLS: raw.UnlessTLS, Paperclip: raw.Paperclip,
+		Access: raw.Access, Expire: LinkLife, Otherwise: raw.Otherwise, Approvers: raw.Approvers,
 		Exempt: r.targets(path+".exempt", raw.Exempt),
+	}
+	if raw.MailOver != nil {
+		if l.MailOver = int64(*raw.MailOver); l.MailOver <= 0 {
+			r.problem(path+".when_mail_over", "give a size above zero, for example 20MB")
+		}
 	}
 	if l.Access == "" {
 		l.Access = Auto

@@ -106,10 +106,16 @@ type HoldOrder struct {
 
 // LinkOrder turns attachments into links.
 type LinkOrder struct {
-	Over   int64
+	Files  FileChoice
 	Exempt Targets // recipients who get the files themselves
-	Access Access
-	Expire time.Duration
+	// MailOver: a mail of more than this many bytes leaves with links alone, whatever Files, Exempt and
+	// UnlessTLS say, because providers refuse large mail; 0 is no such limit.
+	MailOver int64
+	// UnlessTLS leaves the files in the mail where it can only travel over TLS that is proved.
+	UnlessTLS bool
+	Paperclip bool
+	Access    Access
+	Expire    time.Duration
 	// Otherwise says what to do when an attachment may not be touched.
 	Otherwise Otherwise
 	Approvers []string // who is asked then

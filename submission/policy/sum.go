@@ -30,7 +30,9 @@ func strictestLink(a, b *Link) *Link {
 		return cmp.Or(a, b)
 	}
 	rank := map[Access]int{Open: 0, Auto: 1, Code: 2, Password: 3, Account: 4}
-	l := Link{Over: min(a.Over, b.Over), Expire: min(a.Expire, b.Expire), Access: a.Access, AsIs: a.AsIs && b.AsIs}
+	l := Link{Expire: min(a.Expire, b.Expire), Access: a.Access, AsIs: a.AsIs && b.AsIs,
+		UnlessTLS: a.UnlessTLS && b.UnlessTLS, Paperclip: a.Paperclip || b.Paperclip}
+	l.choose(slices.Concat(a.choices(), b.choices()))
 	if rank[b.Access] > rank[a.Access] {
 		l.Access = b.Access
 	}

@@ -117,6 +117,12 @@ type Link struct {
 	// AsIs: what cannot become a link leaves as it is, without anybody's word;
 	// the rule says so (otherwise: send).
 	AsIs bool `json:"as_is,omitempty"`
+	// Only, where it is set, are the files that become links: those that any of them has. Over is 0 then.
+	Only []FileChoice `json:"only,omitempty"`
+	// UnlessTLS: the files stay in the mail where TLS to the recipient's servers is proved when it leaves.
+	UnlessTLS bool `json:"unless_tls,omitempty"`
+	// Paperclip: a small note is attached, so that mail programs show that there is something.
+	Paperclip bool `json:"paperclip,omitempty"`
 }
 
 // Hit is a rule in mode audit or notify that matched.

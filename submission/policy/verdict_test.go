@@ -193,7 +193,7 @@ func TestTheStrictestLinkWins(t *testing.T) {
   - {name: c, then: {link: {over: 0, access: auto, expire: 20d, exempt: [other.example]}}}
 `, outside(withFile))
 	want := policy.Link{Over: 10, Access: policy.Code, Expire: 14 * 24 * time.Hour}
-	if v.Link == nil || *v.Link != want {
+	if v.Link == nil || !reflect.DeepEqual(*v.Link, want) {
 		t.Errorf("link %+v, want %+v", v.Link, want)
 	}
 }
