@@ -35,7 +35,9 @@ func (w *Walk) compressed(f file, k string) error {
 	case kind.Bzip2:
 		r = bzip2.NewReader(src)
 	case kind.XZ:
-		r, err = xz.NewReader(src)
+		if err = xzClaims(f.body); err == nil {
+			r, err = xz.NewReader(src)
+		}
 	case kind.Zstd:
 		var z *zstd.Decoder
 		if z, err = zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20)); err == nil {
@@ -101,6 +103,9 @@ func (w *Walk) tar(f file) error {
 }
 
 func (w *Walk) sevenZip(f file) error {
+	if err := sevenClaims(f.body); err != nil {
+		return err
+	}
 	r, err := sevenzip.NewReader(newReader(w, f.body), int64(len(f.body)))
 	if err != nil {
 		return cryptic(err)

@@ -1,7 +1,6 @@
 package carrier
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -53,8 +52,9 @@ type odfLook struct {
 	columns [][2]int
 	column  int
 	spans   []string // way of each open paragraph and span
-	gone    int      // inside tracked changes
-	noted   int      // inside annotations and notes
+	inside  map[string]int
+	gone    int // inside tracked changes
+	noted   int // inside annotations and notes
 }
 
 // coloured marks a style with a ground on which white letters are seen.
@@ -64,7 +64,7 @@ const coloured = "coloured"
 const maxRepeat = 64
 
 func (o *office) odfPart(place string, body []byte) {
-	r := &odfReader{o: o, place: place, row: -1, look: odfLook{ways: map[string]string{}}}
+	r := &odfReader{o: o, place: place, row: -1, look: odfLook{ways: map[string]string{}, inside: map[string]int{}}}
 	x := newXML(body)
 	depth := 0 // inside something that holds text
 	for n := 0; ; n++ {
@@ -139,9 +139,8 @@ func (r *odfReader) seen() {
 	case l.noted > 0:
 		r.note(aComment)
 	default:
-		ground := slices.Contains(l.spans, coloured)
-		for _, way := range l.spans {
-			if way != "" && way != coloured && (way != whiteText || !ground) {
+		for _, way := range []string{hiddenText, tinyText, whiteText} {
+			if l.inside[way] > 0 && (way != whiteText || l.inside[coloured] == 0) {
 				r.note(way)
 			}
 		}
@@ -194,11 +193,22 @@ func (r *odfReader) span(x *xmlScanner) {
 	case x.empty:
 	case x.closing:
 		if n := len(l.spans); n > 0 {
+			l.inside[l.spans[n-1]]--
 			l.spans = l.spans[:n-1]
 		}
 	default:
-		l.spans = append(l.spans, r.way(x))
+		l.push(r.way(x))
 	}
+}
+
+func (l *odfLook) push(way string) {
+	l.spans = append(l.spans, way)
+	l.inside[way]++
+}
+
+func (l *odfLook) clear() {
+	l.spans = l.spans[:0]
+	clear(l.inside)
 }
 
 func (r *odfReader) tag(x *xmlScanner) {
@@ -256,7 +266,8 @@ func (r *odfReader) tableCell(x *xmlScanner) {
 		}
 		r.inCell = !x.empty
 		r.cell.Reset()
-		r.look.spans = append(r.look.spans[:0], r.way(x))
+		r.look.clear()
+		r.look.push(r.way(x))
 	}
 	if !x.closing && !x.empty {
 		return
@@ -275,7 +286,7 @@ func (r *odfReader) tableCell(x *xmlScanner) {
 	r.col += repeat
 	r.inCell = false
 	r.cell.Reset()
-	r.look.spans = r.look.spans[:0]
+	r.look.clear()
 }
 
 // way is how the style of a text or cell hides what is in it.

@@ -11,7 +11,8 @@ import (
 const (
 	maxRows    = 1_048_576 // what a spreadsheet holds
 	headRows   = 6         // rows repeated at the head of every piece
-	maxCell    = 64 << 10  // bytes of one cell that are searched
+	maxCell    = 64 << 10  // bytes of one cell that stay with the others of its table
+	bigCell    = 4 << 10   // bytes from which a cell counts as expanded
 	pieceBytes = 512 << 10
 )
 
@@ -25,6 +26,7 @@ type sheet struct {
 	head  []headCell
 	last  int // row
 	table int
+	err   error // no room for more
 }
 
 type headCell struct {
@@ -40,7 +42,10 @@ func newSheet(w *Walk, t Text) *sheet {
 // add takes cells in order of rows.
 func (s *sheet) add(row, col int, value string) {
 	value = strings.TrimSpace(value)
-	if value == "" {
+	if value == "" || s.err != nil {
+		return
+	}
+	if len(value) > bigCell && s.charge(len(value)) != nil {
 		return
 	}
 	if len(value) > maxCell {
@@ -58,6 +63,21 @@ func (s *sheet) add(row, col int, value string) {
 		s.head = append(s.head, headCell{row, col, value})
 	}
 	s.put(row, col, value)
+}
+
+// charge counts the cells that are large: a million of them may show one string
+// of a megabyte, which the file holds once.
+func (s *sheet) charge(n int) error {
+	s.w.expanded += int64(n)
+	if s.w.expanded > s.w.limits.Expanded {
+		s.err = ErrLarge
+	} else {
+		s.err = s.w.over()
+	}
+	if s.err != nil {
+		s.w.out.Failed(s.t.Path, reasonOf(s.err))
+	}
+	return s.err
 }
 
 func (s *sheet) put(row, col int, value string) {

@@ -14,7 +14,8 @@ type wordReader struct {
 	inText    bool
 	inDeleted bool
 	run       runLook
-	shaded    []bool // an own background, by open paragraph, cell, box
+	shaded    []bool // an own background, by open paragraph and cell
+	grounds   int    // how many of them are coloured
 	boxes     int    // text boxes, whose fill lies elsewhere
 	far       bool   // the current drawing stands off the page
 	drawings  int
@@ -96,14 +97,7 @@ func (r *wordReader) chars(s string) {
 }
 
 // onColour: white letters on a coloured ground are a heading.
-func (r *wordReader) onColour() bool {
-	for _, s := range r.shaded {
-		if s {
-			return true
-		}
-	}
-	return r.boxes > 0
-}
+func (r *wordReader) onColour() bool { return r.grounds > 0 || r.boxes > 0 }
 
 func (r *wordReader) tag(x *xmlScanner) {
 	switch x.name {
@@ -146,7 +140,18 @@ func (r *wordReader) ground(x *xmlScanner) {
 	case !x.closing:
 		r.shaded = append(r.shaded, false)
 	case len(r.shaded) > 0:
+		if r.shaded[len(r.shaded)-1] {
+			r.grounds--
+		}
 		r.shaded = r.shaded[:len(r.shaded)-1]
+	}
+}
+
+// shade notes the background of the innermost paragraph or cell.
+func (r *wordReader) shade() {
+	if n := len(r.shaded); n > 0 && !r.shaded[n-1] {
+		r.shaded[n-1] = true
+		r.grounds++
 	}
 }
 
@@ -171,11 +176,13 @@ func (r *wordReader) look(x *xmlScanner) {
 		}
 		if r.run.open {
 			r.run.shade = true
-		} else if n := len(r.shaded); n > 0 {
-			r.shaded[n-1] = true
+		} else {
+			r.shade()
 		}
 	case "background":
-		r.shaded = append(r.shaded, !white(x.attr("color")) && x.attr("color") != "")
+		if c := x.attr("color"); c != "" && !white(c) {
+			r.grounds++ // the whole page
+		}
 	}
 }
 

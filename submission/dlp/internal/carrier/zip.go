@@ -292,6 +292,9 @@ func unpacker(e entry) (io.Reader, error) {
 	case 93:
 		return zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
 	case 95:
+		if err := xzClaims(e.packed); err != nil {
+			return nil, err
+		}
 		return xz.NewReader(src)
 	}
 	return nil, errUnsupported
