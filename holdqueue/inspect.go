@@ -36,7 +36,7 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 	failpoint.At("inspect.looked", m.ID)
 	var due time.Time
 	err = q.o.DB.Write(ctx, func(tx *db.Tx) error {
-		if err := q.owns(tx, c); err != nil {
+		if err := q.release(tx, c); err != nil {
 			return err
 		}
 		m, err := q.decide(tx, m, found)
@@ -45,7 +45,7 @@ func (q *Queue) inspect(ctx context.Context, c *claim) error {
 		}
 		due = m.dueAt()
 		failpoint.At("inspect.applied", m.ID)
-		return q.finish(tx, c, time.Time{}, false)
+		return nil
 	})
 	failpoint.At("inspect.recorded", m.ID)
 	if err == nil && !due.IsZero() && due.Sub(m.AcceptedAt) < lookAgain {
@@ -78,7 +78,11 @@ func (q *Queue) decide(tx *db.Tx, m *Message, found Inspection) (*Message, error
 	if err != nil {
 		return nil, err
 	}
-	m, err = q.update(tx, m.ID, System, func(m *Message, now time.Time) error {
+	if f != nil {
+		m = m.clone()
+		m.Family, m.BeganAt = f.id, f.began
+	}
+	m, err = q.updateKnown(tx, m, System, func(m *Message, now time.Time) error {
 		m.Report, m.InspectedAt = found.Report, now
 		for i, r := range m.Recipients {
 			if r.State != Received {

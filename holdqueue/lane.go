@@ -134,6 +134,7 @@ func (q *Queue) begin(ctx context.Context, l *lane, number uint32, c *claim, run
 	q.mu.Lock()
 	q.active[c.attempt] = c
 	q.mu.Unlock()
+	posted := q.posted.Load()
 	running.Go(func() {
 		defer func() {
 			q.mu.Lock()
@@ -141,6 +142,9 @@ func (q *Queue) begin(ctx context.Context, l *lane, number uint32, c *claim, run
 			q.mu.Unlock()
 			cancel()
 			<-l.slots
+			if q.posted.Load() != posted {
+				number |= laneNotice
+			}
 			q.wake(number)
 		}()
 		q.carryOut(work, l, c)

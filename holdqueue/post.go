@@ -50,6 +50,7 @@ func (q *Queue) Post(tx *db.Tx, mail Mail) (ID, error) {
 	if err := q.insert(tx, row); err != nil {
 		return "", fmt.Errorf("post %s: %w", mail.Kind, err)
 	}
+	q.posted.Add(1)
 	return id, nil
 }
 

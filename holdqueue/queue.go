@@ -67,6 +67,7 @@ type Queue struct {
 	called  atomic.Uint32 // lanes that somebody has work for
 	intake  intake
 	answers answers
+	posted  atomic.Int64  // mails of our own
 	cores   chan struct{} // one for each inspection that runs
 
 	mu     sync.Mutex

@@ -122,16 +122,18 @@ func (q *Queue) scanRecipient(rows *sql.Rows) (*Recipient, error) {
 
 // save writes a changed recipient. The caller has won the compare-and-set on the message.
 func (q *Queue) save(tx *db.Tx, r *Recipient, verdictChanged bool) error {
-	_, err := tx.Exec(`UPDATE recipient SET state = $1, bundle = $2, delay = $3, stopped = $4, release_at = $5,
-		decided_at = $6, next_try_at = $7, attempt = $8, claimed_at = $9, dot_sent_at = $10, uncertain = $11, tries = $12,
-		first_try_at = $13, warned_at = $14, remote = $15, reply = $16, reason = $17, ended_at = $18 WHERE id = $19`,
-		string(r.State), r.Bundle, r.Delay.Microseconds(), db.Bool(r.Stopped), db.Micros(r.ReleaseAt),
+	values := []any{string(r.State), r.Bundle, r.Delay.Microseconds(), db.Bool(r.Stopped), db.Micros(r.ReleaseAt),
 		db.Micros(r.DecidedAt), db.Micros(r.NextTryAt), r.Attempt, db.Micros(r.ClaimedAt), db.Micros(r.DotSentAt),
 		db.Bool(r.Uncertain), r.Tries, db.Micros(r.FirstTryAt), db.Micros(r.WarnedAt), r.Remote, r.Reply,
-		string(r.Reason), db.Micros(r.EndedAt), r.ID)
-	if err != nil || !verdictChanged {
-		return err
+		string(r.Reason), db.Micros(r.EndedAt)}
+	const set = `UPDATE recipient SET state = $1, bundle = $2, delay = $3, stopped = $4, release_at = $5,
+		decided_at = $6, next_try_at = $7, attempt = $8, claimed_at = $9, dot_sent_at = $10, uncertain = $11, tries = $12,
+		first_try_at = $13, warned_at = $14, remote = $15, reply = $16, reason = $17, ended_at = $18`
+	var err error
+	if verdictChanged {
+		_, err = tx.Exec(set+`, verdict = $19 WHERE id = $20`, append(values, q.o.Keys.Seal("verdict", r.ID, r.Verdict), r.ID)...)
+	} else {
+		_, err = tx.Exec(set+` WHERE id = $19`, append(values, r.ID)...)
 	}
-	_, err = tx.Exec(`UPDATE recipient SET verdict = $1 WHERE id = $2`, q.o.Keys.Seal("verdict", r.ID, r.Verdict), r.ID)
 	return err
 }

@@ -34,6 +34,9 @@ func (q *Queue) send(ctx context.Context, c *claim) error {
 			return err
 		}
 		failpoint.At("record.committed", m.ID)
+		if c.over.Load() {
+			return nil
+		}
 	}
 }
 
@@ -49,7 +52,7 @@ func (q *Queue) claimBundle(ctx context.Context, c *claim, first bool) (m *Messa
 		if err != nil {
 			return err
 		}
-		m, err = q.update(tx, c.ref, System, func(m *Message, now time.Time) error {
+		m, err = c.update(q, tx, func(m *Message, now time.Time) error {
 			var err error
 			bundle, err = q.pick(m, c, first, paused != nil, now)
 			return err
@@ -64,6 +67,9 @@ func (q *Queue) claimBundle(ctx context.Context, c *claim, first bool) (m *Messa
 		}
 		return q.finish(tx, c, again, false)
 	})
+	if err == nil {
+		c.known.Store(m)
+	}
 	return m, bundle, err
 }
 
@@ -217,12 +223,14 @@ func sameResult(n int, err *SendError) []Result {
 // beforeDot commits that the mail may be delivered to these recipients from now on, unless somebody else has it. Those
 // whose transaction is still to come are not in doubt when the process dies now.
 func (q *Queue) beforeDot(ctx context.Context, c *claim, id ID, to []*Recipient) error {
-	return q.o.DB.Write(ctx, func(tx *db.Tx) error {
+	var m *Message
+	err := q.o.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := q.owns(tx, c); err != nil {
 			return err
 		}
 		var leaving []*Recipient
-		m, err := q.update(tx, id, System, func(m *Message, now time.Time) error {
+		var err error
+		m, err = c.update(q, tx, func(m *Message, now time.Time) error {
 			leaving = m.among(to)
 			for _, r := range leaving {
 				if err := r.DotSent(c.attempt, now); err != nil {
@@ -237,6 +245,10 @@ func (q *Queue) beforeDot(ctx context.Context, c *claim, id ID, to []*Recipient)
 		}
 		return call(q.Hooks.Leaving, tx, m, leaving, System)
 	})
+	if err == nil {
+		c.known.Store(m)
+	}
+	return err
 }
 
 // among gives m's own recipients with the ids of others: those of an earlier load.
@@ -255,7 +267,18 @@ func (q *Queue) record(ctx context.Context, c *claim, id ID, bundle []*Recipient
 	header := q.headerForReports(ctx, id, bundle, results)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		// Not ctx: what is known of an attempt that was broken off is known all the same.
-		err := q.o.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error { return q.recordOnce(tx, c, id, bundle, results, hold, header) })
+		var m *Message
+		over := false
+		err := q.o.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) (err error) {
+			m, over, err = q.recordOnce(tx, c, id, bundle, results, hold, header)
+			return err
+		})
+		if err == nil {
+			c.known.Store(m)
+			if over {
+				c.over.Store(true)
+			}
+		}
 		if err == nil || errors.Is(err, errLost) || ctx.Err() != nil {
 			return err
 		}
@@ -271,18 +294,13 @@ func (q *Queue) record(ctx context.Context, c *claim, id ID, bundle []*Recipient
 // errRecorded says that the outcome is there: an earlier try was committed and the answer to that was lost.
 var errRecorded = errors.New("already recorded")
 
-func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, results []Result, hold error, header []byte) error {
+// recordOnce also gives the claim back when nothing is left to do; over says that it has.
+func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, results []Result, hold error, header []byte) (m *Message, over bool, err error) {
 	if err := q.owns(tx, c); err != nil {
-		return err
-	}
-	if hold != nil {
-		// Two copies that are held at once ask one question.
-		if err := lockFamily(tx, id); err != nil {
-			return err
-		}
+		return nil, false, err
 	}
 	var reports []report
-	m, err := q.update(tx, id, System, func(m *Message, now time.Time) error {
+	m, err = c.update(q, tx, func(m *Message, now time.Time) error {
 		if !slices.ContainsFunc(m.among(bundle), func(r *Recipient) bool { return r.State == Sending && r.Attempt == c.attempt }) {
 			return errRecorded
 		}
@@ -295,12 +313,19 @@ func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, resu
 	})
 	failpoint.At("record.applied", id)
 	if errors.Is(err, errRecorded) {
-		return nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	return q.postReports(tx, m, reports, header)
+	if err := q.postReports(tx, m, reports, header); err != nil {
+		return nil, false, err
+	}
+	due := m.dueAt()
+	if over = !m.sending() && (due.IsZero() || due.After(tx.Now())); over {
+		err = q.finish(tx, c, due, false)
+	}
+	return m, over, err
 }
 
 // answer carries out the results and says what the sender has to be told.

@@ -1,11 +1,14 @@
 package holdqueue
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sekisho-mail/sekisho/internal/db"
 )
 
 // TestDeathBetweenTransactionsPutsOnlyOneInDoubt: of three transactions the first was answered, the second had its dot
@@ -99,6 +102,44 @@ func TestDelayReportPromisesWhenItEnds(t *testing.T) {
 		want := "Will-Retry-Until: " + m.Recipients[0].FirstTryAt.Add(GiveUp).In(h.o.Zone).Format(time.RFC1123Z)
 		if body := h.deliveries()[0].body; !strings.Contains(body, want) || !strings.Contains(body, "Action: delayed") {
 			t.Errorf("no %q in\n%s", want, body)
+		}
+	})
+}
+
+// TestWhatChangesWhileAMailIsBeingSentCounts: the worker knows the message from before, and must not go by that.
+func TestWhatChangesWhileAMailIsBeingSentCounts(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.Inspect = func(_ context.Context, m *Message, _ Body) (Inspection, error) {
+			in := sendAll(m, 0)
+			for i := range in.Decisions {
+				in.Decisions[i].Bundle = m.Recipients[i].ID // each travels alone
+			}
+			return in, nil
+		}
+		taken := make(chan error, 1)
+		h.answer = func(out *Outgoing) []Result {
+			if len(taken) == 0 {
+				m, err := h.Get(t.Context(), out.Message.ID)
+				if err == nil {
+					_, err = h.Cancel(t.Context(), m.ID, []ID{m.Recipients[1].ID}, ReasonSender, "person:alice@corp.example")
+				}
+				taken <- err
+			}
+			return nil
+		}
+		id := h.submit("S: x\r\n\r\n", "a@o.example", "b@o.example")
+		h.run()
+		h.becomes(id, "sent cancelled")
+		must(t, <-taken)
+		if got := h.deliveries(); len(got) != 1 || got[0].to[0] != "a@o.example" {
+			t.Errorf("delivered %v", got)
+		}
+		var work int
+		must(t, h.db.Read(t.Context(), func(tx *db.Tx) error {
+			return tx.QueryRow(`SELECT COUNT(*) FROM work WHERE kind = 'send'`).Scan(&work)
+		}))
+		if work != 0 {
+			t.Errorf("%d pieces of work are left of a mail that has ended", work)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
@@ -53,14 +54,25 @@ func (q *Queue) Unschedule(tx *db.Tx, kind, ref string) error {
 	return nil
 }
 
-// arm makes the sending of a message due when its first recipient is. A worker that has the message looks
-// itself before it lets go, so its row is left alone.
-func (q *Queue) arm(tx *db.Tx, m *Message) error {
-	if due := m.dueAt(); !due.IsZero() {
+// arm makes the sending of a message due when its first recipient is; was is when it was due before. A worker that has
+// the message looks itself before it lets go, so its row is left alone.
+func (q *Queue) arm(tx *db.Tx, m *Message, was time.Time) error {
+	due := m.dueAt()
+	switch {
+	case due.Equal(was):
+		return nil
+	case !due.IsZero():
 		return q.schedule(tx, m.sendKind(), m.ID, due)
+	case m.sending():
+		return nil
 	}
 	_, err := tx.Exec(`DELETE FROM work WHERE kind = $1 AND ref = $2 AND attempt = ''`, m.sendKind(), m.ID)
 	return err
+}
+
+// sending says whether a worker has recipients of the message.
+func (m *Message) sending() bool {
+	return slices.ContainsFunc(m.Recipients, func(r *Recipient) bool { return r.State == Sending })
 }
 
 func (m *Message) sendKind() string {
@@ -86,6 +98,26 @@ type claim struct {
 	tries     int // this one included
 	due       time.Time
 	cancel    context.CancelFunc
+
+	known atomic.Pointer[Message] // of a sending: the message as it was last written
+	over  atomic.Bool             // the work is done, and the claim given back
+}
+
+// update is Queue.update for the worker that has the message. Store what it gives with learn after the commit.
+func (c *claim) update(q *Queue, tx *db.Tx, fn func(m *Message, now time.Time) error) (*Message, error) {
+	if known := c.known.Load(); known != nil {
+		return q.updateKnown(tx, known, System, fn)
+	}
+	return q.update(tx, c.ref, System, fn)
+}
+
+// release gives the claim back, the work done; it fails when another worker has it.
+func (q *Queue) release(tx *db.Tx, c *claim) error {
+	n, err := tx.Exec(`DELETE FROM work WHERE kind = $1 AND ref = $2 AND attempt = $3`, c.kind, c.ref, c.attempt)
+	if err == nil && n != 1 {
+		err = errLost
+	}
+	return err
 }
 
 // take claims up to n pieces of due work of the kinds, the longest due first. next is when there is more, now the clock
