@@ -116,32 +116,29 @@ func TestCopiesThatComeAtOnceAreOneQuestion(t *testing.T) {
 }
 
 func TestALateCopyThatWasShownInheritsTheAnswer(t *testing.T) {
-	for verb, want := range map[Verb]string{Approve: "chie delayed", Reject: "chie rejected"} {
-		t.Run(string(verb), func(t *testing.T) {
-			eachHouse(t, func(t *testing.T, h *house) {
-				first := h.submit(one(ben))
-				_, err := h.decide(h.only(first), verb, theBoss)
-				must(t, err)
-				h.advance("2026-11-24 10:08")
-				late := h.submit(one(chie))
-				h.expectStates(late, want)
-				r := h.only(first)
-				if len(r.Recipients) != 2 || r.Recipients[1].DecidedBy == "" || r.Recipients[1].Answer != r.Recipients[0].Answer {
-					t.Errorf("the question says %+v", r.Recipients)
-				}
-				if log := h.audited(late.ID); !slices.Contains(log, string(verb)+".inherit") {
-					t.Errorf("the log has %v", log)
-				}
-				h.advance("2026-11-24 10:09")
-				if verb == Reject {
-					h.until("the sender hears of the late copy", func() bool { return h.counts("rejected alice") == 2 })
-				}
-				if n := h.counts("question manager"); n > 1 {
-					t.Errorf("asked %d times", n)
-				}
-			})
-		})
-	}
+	eachHouse(t, func(t *testing.T, h *house) {
+		for verb, want := range map[Verb]string{Approve: "chie delayed", Reject: "chie rejected"} {
+			first, late := one(ben), one(chie)
+			first.copyOf, late.copyOf = string(verb), string(verb)
+			m := h.submit(first)
+			_, err := h.decide(h.only(m), verb, theBoss)
+			must(t, err)
+			copied := h.submit(late)
+			h.expectStates(copied, want)
+			r := h.only(m)
+			if len(r.Recipients) != 2 || r.Recipients[1].DecidedBy == "" || r.Recipients[1].Answer != r.Recipients[0].Answer {
+				t.Errorf("the question says %+v", r.Recipients)
+			}
+			if log := h.audited(copied.ID); !slices.Contains(log, string(verb)+".inherit") {
+				t.Errorf("the log has %v", log)
+			}
+		}
+		h.advance("2026-11-24 10:01")
+		h.until("the sender hears of the late copy", func() bool { return h.counts("rejected alice") == 2 })
+		if n := h.counts("question manager"); n > 0 {
+			t.Errorf("asked %d times about what was decided", n)
+		}
+	})
 }
 
 func TestALateCopyThatWasNotShownIsANewQuestion(t *testing.T) {
@@ -149,26 +146,27 @@ func TestALateCopyThatWasNotShownIsANewQuestion(t *testing.T) {
 	other.Reasons = []Reason{{Code: "x", JA: "別の理由", EN: "another reason"}}
 	forged := one(daigo)
 	forged.header = []mailaddr.Address{ben, chie, daigo} // its own header is not the one that was shown
-	for name, c := range map[string]submission{"Bcc": one(daigo), "another finding": one(chie, other), "another header": forged} {
-		for _, verb := range []Verb{Approve, Reject} {
-			t.Run(name+" after "+string(verb), func(t *testing.T) {
-				eachHouse(t, func(t *testing.T, h *house) {
-					first := h.submit(one(ben))
-					_, err := h.decide(h.only(first), verb, theBoss)
-					must(t, err)
-					h.advance("2026-11-24 10:02")
-					late := h.submit(c)
-					h.expectStates(late, c.to[0].Local()+" held")
-					open := h.open(late)
-					if len(open) != 1 || len(open[0].Recipients) != 1 || open[0].Recipients[0].Address != c.to[0] {
-						t.Fatalf("open questions: %+v", open)
-					}
-					h.advance("2026-11-24 10:03")
-					h.until("the sender hears of it", func() bool { return h.counts("held alice") == 1 })
-				})
-			})
+	eachHouse(t, func(t *testing.T, h *house) {
+		asked := 0
+		for name, late := range map[string]submission{"Bcc": one(daigo), "another finding": one(chie, other), "another header": forged} {
+			for _, verb := range []Verb{Approve, Reject} {
+				asked++
+				first := one(ben)
+				first.copyOf, late.copyOf = name+string(verb), name+string(verb)
+				m := h.submit(first)
+				_, err := h.decide(h.only(m), verb, theBoss)
+				must(t, err)
+				copied := h.submit(late)
+				h.expectStates(copied, late.to[0].Local()+" held")
+				open := h.open(copied)
+				if len(open) != 1 || len(open[0].Recipients) != 1 || open[0].Recipients[0].Address != late.to[0] {
+					t.Fatalf("%s after %s: open questions: %+v", name, verb, open)
+				}
+			}
 		}
-	}
+		h.advance("2026-11-24 10:01")
+		h.until("the sender hears of each", func() bool { return h.counts("held alice") == asked })
+	})
 }
 
 func TestDividedAnswersAreNoPrecedent(t *testing.T) {
