@@ -255,3 +255,27 @@ func TestServiceAccountSignsForAMailbox(t *testing.T) {
 		}
 	}
 }
+
+// TestPostfixTakesOurToken: Dovecot, whose reading of XOAUTH2 is not ours, asks the endpoint whether it is good.
+func TestPostfixTakesOurToken(t *testing.T) {
+	e := newEndpoint(t)
+	introspection := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"active":%v,"username":"relay@corp.example"}`, e.takes(r.FormValue("token")))
+	}))
+	t.Cleanup(introspection.Close)
+	p := testkit.Postfix(t, testkit.DovecotTokens(t, introspection.URL+"/")...)
+	tokens := ClientCredentials(e.URL, "the-client", func() (string, error) { return e.secret, nil }, []string{"https://outlook.office365.com/.default"}, e.Client())
+	with := func(tokens *Tokens) *Relay {
+		return relayToPostfix(t, p, func(o *Options) { only(o).Username, only(o).Tokens = "relay@corp.example", tokens })
+	}
+	wantSent(t, with(tokens).Send(t.Context(), outgoing(plainMail, "a@x.example")))
+	clear(e.valid)
+	if got := outcome(with(tokens).Send(t.Context(), outgoing(plainMail, "a@x.example"))[0]); got != "temporary 535" {
+		t.Errorf("%s with a revoked token\n%s", got, p.Log())
+	}
+	if got := outcome(relayToPostfix(t, p).Send(t.Context(), outgoing(plainMail, "a@x.example"))[0]); !strings.HasPrefix(got, "permanent 554") {
+		t.Errorf("%s without a token", got)
+	}
+	p.Delivered(t, 1)
+}
