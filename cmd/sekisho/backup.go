@@ -113,8 +113,11 @@ func (c *RestoreCmd) Run(ctx context.Context, out *Streams) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, backupDatabase)); err != nil {
-		return fmt.Errorf("%s is no backup: %w", dir, err)
+	// The note is written last: without it the copy was broken off, and what is missing would never be missed.
+	for _, name := range []string{backupDatabase, backupNote} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("%s is no backup, or one that was broken off: %w", dir, err)
+		}
 	}
 	from, err := openAt(ctx, "sqlite:"+filepath.Join(dir, backupDatabase), "file:"+filepath.Join(dir, backupFiles), dir)
 	if err != nil {

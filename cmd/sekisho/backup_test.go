@@ -195,7 +195,15 @@ func TestARestoreThatCannotBeReadChangesNothing(t *testing.T) {
 	config := elsewhere(t, h, "sqlite:sekisho.db")
 	keys := filepath.Join(filepath.Dir(config), "data", "sekisho.keys")
 	right := readFile(t, keys)
-	if err := os.Remove(keys); err != nil {
+	// Broken off: all rows may be there and some files not.
+	note := filepath.Join(dir, backupNote)
+	if err := os.Rename(note, note+"-"); err != nil {
+		t.Fatal(err)
+	}
+	if said, status := typed(t, "restore", "--config", config, dir); status == 0 || !strings.Contains(said, "broken off") {
+		t.Errorf("%d %s", status, said)
+	}
+	if err := errors.Join(os.Rename(note+"-", note), os.Remove(keys)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := seal.Load(keys); err != nil { // somebody else's

@@ -74,7 +74,7 @@ func putOutside(t *testing.T, h *openedHouse, database string) *standing {
 data_dir: data
 organization: {domains: [corp.example], name: 株式会社コープ}
 submission: {hostname: files.corp.example}
-portal: {listen: "127.0.0.1:0", url: "http://files.corp.example"}
+portal: {listen: "127.0.0.1:0", url: "http://files.corp.example", receipts: each}
 base_url: https://hold.corp.example
 database: {url: %q}
 files: {url: %q}
