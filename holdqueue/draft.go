@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/audit"
@@ -113,6 +114,9 @@ func (d *Draft) doubted(ctx context.Context, row *accepted, cause error) (ID, er
 	defer cancel()
 	if !errors.Is(cause, ErrInDoubt) {
 		d.forget(ctx, row)
+		if db.IsFull(cause) {
+			cause = fmt.Errorf("%w: %w", syscall.ENOSPC, cause)
+		}
 		return "", fmt.Errorf("commit: %w", cause)
 	}
 	var n int64

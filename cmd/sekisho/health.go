@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
@@ -14,22 +13,6 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/linkify"
 )
-
-// floor is the free space below which no mail is taken: what is accepted must still be releasable, and SQLite
-// cannot even delete on a full disk.
-const floor = 256 << 20
-
-// room says why no mail can be stored now.
-func (h *house) room() error {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(h.config.DataDir, &s); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
-	if free := s.Bavail * uint64(s.Bsize); free < floor {
-		return fmt.Errorf("data_dir has only %d MiB free, %d are kept", free>>20, floor>>20)
-	}
-	return nil
-}
 
 // ready says everything that is wrong with taking mail and bringing it on its way.
 func (h *house) ready(ctx context.Context) error {

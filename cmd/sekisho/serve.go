@@ -99,7 +99,7 @@ func (h *house) serve(ctx context.Context, ready func(*reached)) error {
 		if err := h.scheduleSweeps(ctx); err != nil {
 			return err
 		}
-		loops = append(loops, h.queue.Run, h.audit.Run, h.warmUp, h.relay.Run)
+		loops = append(loops, h.queue.Run, h.audit.Run, h.warmUp, h.relay.Run, h.keepBallast)
 	}
 	if _, err := h.links.Prove(ctx); err != nil {
 		return err

@@ -186,5 +186,15 @@ func (d *DB) Ready(ctx context.Context) error {
 	})
 }
 
+// Trouble says whether the disk has failed in the middle of a commit and has not taken a write since. It tries one.
+func (d *DB) Trouble() error {
+	if d.writer == nil || !d.writer.ailing.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return d.Ready(ctx)
+}
+
 // IsNoRows says whether err is database/sql's "no rows".
 func IsNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

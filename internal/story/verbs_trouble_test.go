@@ -151,7 +151,7 @@ func (k *teller) mount(s *settings, size string) {
 	k.disk, s.dataDir = dir, filepath.Join(dir, "data")
 }
 
-// diskIs: disk filled SIZE, or disk free.
+// diskIs: disk filled SIZE, disk full, or disk free.
 func (k *teller) diskIs(st step) {
 	k.t.Helper()
 	filler := filepath.Join(k.disk, "filler")
@@ -166,6 +166,12 @@ func (k *teller) diskIs(st step) {
 		k.t.Fatal(err)
 	}
 	defer f.Close()
+	if st.word(0) == "full" { // to the last octet, whatever the service gives up for it
+		for err == nil {
+			_, err = f.Write(make([]byte, 1<<20))
+		}
+		return
+	}
 	if err := syscall.Fallocate(int(f.Fd()), 0, 0, int64(k.bytes(st.word(1)))); err != nil {
 		k.t.Fatal(err)
 	}
