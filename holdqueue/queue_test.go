@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,47 +90,6 @@ func TestAbortedAndFailedDraftsLeaveNothing(t *testing.T) {
 		if err != nil || len(page) != 0 {
 			t.Errorf("%d messages, %v", len(page), err)
 		}
-	})
-}
-
-func TestCancelRacingReleaseTellsTheTruthEachTime(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h *house) {
-		h.run()
-		h.Inspect = func(_ context.Context, m *Message, b Body) (Inspection, error) { return sendAll(m, time.Minute), nil }
-		var ids []ID
-		for i := range 60 {
-			ids = append(ids, h.submit(fmt.Sprintf("N: %d\r\n\r\n", i), "b@other.example"))
-		}
-		for _, id := range ids {
-			h.becomes(id, "delayed")
-		}
-		said := make([]error, len(ids))
-		var wg sync.WaitGroup
-		h.advance(time.Minute)
-		for i, id := range ids {
-			wg.Go(func() {
-				out, err := h.Cancel(t.Context(), id, nil, ReasonSender, "person:alice@corp.example")
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				said[i] = out[0].Err
-			})
-		}
-		wg.Wait()
-		won := 0
-		for i, id := range ids {
-			h.eventually("the end of "+id, func() bool { s := h.state(id); return s == "sent" || s == "cancelled" })
-			delivered := slices.ContainsFunc(h.deliveries(), func(d delivery) bool { return d.id == id })
-			if told := said[i] == nil; told == delivered {
-				t.Errorf("%s: told cancelled=%v, delivered=%v (%v)", id, told, delivered, said[i])
-			} else if told {
-				won++
-			} else if !errors.Is(said[i], ErrTooLate) {
-				t.Errorf("%v", said[i])
-			}
-		}
-		t.Logf("%d of %d cancelled", won, len(ids))
 	})
 }
 
