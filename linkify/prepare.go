@@ -179,12 +179,12 @@ func (o Options) expiry(from time.Time, t Terms) time.Time {
 func (l *Links) storeAll(ctx context.Context, mail string, s Splice, sweep time.Time) ([]string, error) {
 	digests := make([]string, len(s.Links))
 	var want []stored
-	parts := map[string]*message.Part{}
+	parts := map[string]Attachment{}
 	for i, a := range s.Links {
 		d := l.digest(mail, a.SHA256)
 		digests[i] = d
-		if parts[d] == nil {
-			parts[d] = a.Part
+		if _, again := parts[d]; !again {
+			parts[d] = a
 			want = append(want, stored{message: mail, digest: d, size: a.Size, keyID: l.keys.CurrentID(),
 				object: objectPrefix + strings.ToLower(mail) + "." + d})
 		}
@@ -209,13 +209,13 @@ func (l *Links) storeAll(ctx context.Context, mail string, s Splice, sweep time.
 	return digests, nil
 }
 
-func (l *Links) storePart(ctx context.Context, s stored, part *message.Part) error {
-	content, err := part.Decode(0)
+func (l *Links) storePart(ctx context.Context, s stored, a Attachment) error {
+	content, err := a.Content()
 	if err != nil {
-		return fmt.Errorf("decode part %s: %w", part.Path(), err)
+		return fmt.Errorf("decode part %s: %w", a.Path, err)
 	}
 	if int64(len(content)) != s.size {
-		return fmt.Errorf("decode part %s: %w", part.Path(), ErrChanged)
+		return fmt.Errorf("decode part %s: %w", a.Path, ErrChanged)
 	}
 	return l.put(ctx, s, content)
 }

@@ -20,7 +20,20 @@ type Attachment struct {
 	Size   int64  // decoded
 	SHA256 string // hex, of the decoded bytes; set in Splice.Links, empty when choose is asked
 	Inline bool   // shown inside the HTML by cid
+
+	content []byte // of a file inside winmail.dat; else the part's own
 }
+
+// Content is the file, decoded. It may share memory with the mail.
+func (a Attachment) Content() ([]byte, error) {
+	if a.content != nil {
+		return a.content, nil
+	}
+	return a.Part.Decode(0)
+}
+
+// replaceable says whether the part that holds a may leave the mail.
+func (a Attachment) replaceable() bool { return a.content != nil || a.Part.Rewritable() }
 
 // CannotLink is a part that a rule wants to link and that must stay as it is.
 type CannotLink struct {
@@ -34,6 +47,8 @@ type CannotLink struct {
 type Splice struct {
 	Links  []Attachment
 	Cannot []CannotLink
+
+	body string // what the sender wrote, where winmail.dat alone says it
 }
 
 // Notice is what stands above the sender's text. Text is plain lines ended by
@@ -57,6 +72,9 @@ func Plan(m *message.Message, choose func(Attachment) bool) (Splice, error) {
 			Part: found.Part, Path: found.Part.Path(), Name: found.Name,
 			Type: found.Type, Size: found.Size, Inline: found.Inline,
 		}
+		if wrapped(a.Part, a.Name) && s.planWrapped(m, a.Part, choose) {
+			continue
+		}
 		if !choose(a) {
 			continue
 		}
@@ -72,11 +90,15 @@ func Plan(m *message.Message, choose func(Attachment) bool) (Splice, error) {
 		if err != nil {
 			return Splice{}, fmt.Errorf("decode part %s: %w", a.Path, err)
 		}
-		sum := sha256.Sum256(content)
-		a.Size, a.SHA256 = int64(len(content)), hex.EncodeToString(sum[:])
+		a.Size, a.SHA256 = int64(len(content)), sumOf(content)
 		s.Links = append(s.Links, a)
 	}
 	return s, nil
+}
+
+func sumOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // Exempt says whether a is one of the parts that stay in the mail by default

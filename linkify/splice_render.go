@@ -21,6 +21,7 @@ type splicing struct {
 	raw    []byte
 	root   *message.Part
 	notice Notice
+	body   string // the sender's text, where it has to be written anew
 	eol    string
 	gone   map[*message.Part]bool // parts that leave, and multiparts that they leave empty
 	edits  []edit
@@ -39,9 +40,9 @@ func Render(w io.Writer, m *message.Message, s Splice, n Notice) error {
 
 // RenderNotice is Render also where no part is taken out.
 func RenderNotice(w io.Writer, m *message.Message, s Splice, n Notice) error {
-	r := splicing{raw: m.Raw, root: m.Root, notice: n.complete().besides(m), eol: lineEnd(m.Root), gone: map[*message.Part]bool{}}
+	r := splicing{raw: m.Raw, root: m.Root, notice: n.complete().besides(m), body: s.body, eol: lineEnd(m.Root), gone: map[*message.Part]bool{}}
 	for _, a := range s.Links {
-		if !a.Part.Rewritable() {
+		if !a.replaceable() {
 			return fmt.Errorf("part %s must stay as it is: %s", a.Path, a.Part.Protected())
 		}
 		r.gone[a.Part] = true
@@ -62,7 +63,7 @@ func (r *splicing) plan(m *message.Message) {
 	r.empty(r.root)
 	spoken := false
 	for _, p := range m.TextParts() {
-		if p.Rewritable() && r.above(p) {
+		if r.body == "" && p.Rewritable() && r.above(p) {
 			spoken = true
 		}
 	}
@@ -203,7 +204,11 @@ func (r *splicing) noticeHead() string {
 }
 
 func (r *splicing) noticeBody() []byte {
-	return base64Lines([]byte(strings.ReplaceAll(r.notice.Text, "\n", "\r\n")), r.eol)
+	text := r.notice.Text
+	if r.body != "" {
+		text += "\n" + r.body + "\n"
+	}
+	return base64Lines([]byte(strings.ReplaceAll(text, "\n", "\r\n")), r.eol)
 }
 
 // write copies the mail with its edits.

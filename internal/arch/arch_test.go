@@ -40,14 +40,14 @@ func ours() []rule {
 
 		{"approval", "holdqueue internal/audit internal/db internal/failpoint internal/mailaddr internal/seal internal/yamlfile",
 			"people decide about held mail; what is in it reaches them as a verdict, never as MIME, rules or SMTP"},
-		{"linkify", "internal/audit internal/blob internal/db internal/failpoint internal/mailaddr internal/message internal/seal",
+		{"linkify", "internal/audit internal/blob internal/db internal/failpoint internal/mailaddr internal/message internal/rtf internal/seal internal/tnef",
 			"files and links; the queue tells it in a hook when a mail leaves or ends, so it needs no states"},
 
 		{"submission", "holdqueue internal/db internal/failpoint internal/mailaddr internal/message internal/metric internal/seal internal/yamlfile",
 			"takes mail in; what a mail says is none of its business, so neither detection nor policy; its one table holds what nodes count together"},
 		{"submission/dlp", "submission/dlp/internal/carrier submission/dlp/internal/detect submission/dlp/internal/fold submission/dlp/internal/index " +
 			"submission/dlp/internal/kind submission/dlp/internal/ocr submission/dlp/internal/pdf internal/message", "parts in, findings out: the same bytes give the same findings on any machine"},
-		{"submission/dlp/internal/carrier", "submission/dlp/internal/detect submission/dlp/internal/kind internal/message", "as dlp"},
+		{"submission/dlp/internal/carrier", "submission/dlp/internal/detect submission/dlp/internal/kind internal/message internal/rtf internal/tnef", "as dlp"},
 		{"submission/dlp/internal/index", "submission/dlp/internal/fold", "digests of what is registered; it is given bytes and keys, and opens no file"},
 		{"submission/dlp/internal/detect", "submission/dlp/internal/fold submission/dlp/internal/index", "text in, findings out; it does not know where text comes from"},
 		{"submission/dlp/internal/fold", "", "text alone"},
@@ -81,6 +81,8 @@ func ours() []rule {
 		{"internal/message", "", "a leaf: it must stay usable by whoever meets a hostile mail"},
 		{"internal/metric", "", "a leaf"},
 		{"internal/node", "internal/db", "a leaf beside the table it writes"},
+		{"internal/rtf", "internal/message", "a leaf: detection searches Rich Text, links show it; charsets are decoded in one place"},
+		{"internal/tnef", "internal/message internal/rtf", "a leaf: detection searches what Outlook wraps, links hand it out"},
 		{"internal/seal", "", "a leaf: the fewer packages stand between a key and a byte, the better"},
 		{"internal/yamlfile", "", "a leaf"},
 		{"internal/testkit", "", "starts real servers for tests; it must not know what they are used for"},
@@ -180,6 +182,8 @@ func pure() []rule {
 		{"submission/dlp/internal/ocr", "os/exec", "starts and kills the child"},
 		{"internal/mailaddr", "", "a grammar"},
 		{"internal/message", "", "a grammar"},
+		{"internal/rtf", "", "a grammar"},
+		{"internal/tnef", "", "a grammar"},
 		{"internal/yamlfile", "", "a grammar"},
 		{"web/words", "", "texts"},
 	}

@@ -25,6 +25,11 @@ func (p *Part) Protected() Protection {
 	if k := p.kind(); k != Unprotected {
 		return k
 	}
+	return p.Around()
+}
+
+// Around says whether something around p forbids changing p, whatever p itself is.
+func (p *Part) Around() Protection {
 	for o := p; o.Parent != nil; o = o.Parent {
 		if o.Nested {
 			return Inside

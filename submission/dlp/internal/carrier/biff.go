@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/message"
+	"github.com/sekisho-mail/sekisho/internal/rtf"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
 )
 
@@ -120,7 +121,7 @@ func (k *biffBook) record(id uint16, b []byte, parts [][]byte) {
 		}
 	case recCodePage:
 		if len(b) >= 2 && k.old {
-			k.page = codePage(int(binary.LittleEndian.Uint16(b)))
+			k.page = rtf.CodePage(int(binary.LittleEndian.Uint16(b)))
 		}
 	case recDateMode:
 		k.since04 = len(b) >= 2 && b[0] == 1

@@ -139,9 +139,7 @@ func FuzzOutlook(f *testing.F) {
 		case 0:
 			w.tnef(g)
 		case 1:
-			w.mapiProps(g, b, "", &tnefFile{})
 		case 2:
-			expandRTF(b)
 			summary(b)
 			w.packaged(g, b)
 			w.ole(g)
@@ -238,15 +236,6 @@ func TestAttributesAreReadWhole(t *testing.T) {
 		if got := x.attr(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
-	}
-}
-
-func TestCompressedRTF(t *testing.T) {
-	// The example of MS-OXRTFCP 3.1.1.
-	packed := "\x2d\x00\x00\x00\x2b\x00\x00\x00\x4c\x5a\x46\x75\xf1\xc5\xc7\xa7\x03\x00\x0a\x00\x72\x63\x70\x67\x31\x32\x35\x42\x32\x0a\xf3\x20\x68\x65\x6c\x09\x00\x20\x62\x77\x05\xb0\x6c\x64\x7d\x0a\x80\x0f\xa0"
-	got, err := expandRTF([]byte(packed))
-	if err != nil || string(got) != "{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n" {
-		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sekisho-mail/sekisho/internal/rtf"
 )
 
 // What a hidden_content finding says was hidden, and how. Pages and sekisho scan
@@ -13,15 +15,15 @@ const (
 	veryHiddenSheet = "very_hidden_sheet" // by a macro only
 	hiddenRow       = "hidden_row"
 	hiddenColumn    = "hidden_column"
-	hiddenText      = "hidden_text"
+	hiddenText      = rtf.HiddenText
 	hiddenValue     = "hidden_value" // number format ;;;
 	hiddenSlide     = "hidden_slide"
-	whiteText       = "white_text"
-	tinyText        = "tiny_text"
+	whiteText       = rtf.WhiteText
+	tinyText        = rtf.TinyText
 	offPage         = "off_page"
 	croppedPicture  = "cropped_picture"
-	trackedDeletion = "tracked_deletion"
-	aComment        = "comment"
+	trackedDeletion = rtf.TrackedDeletion
+	aComment        = rtf.Comment
 	speakerNotes    = "speaker_notes"
 	pivotCache      = "pivot_cache"
 	externalCache   = "external_cache" // values of another workbook

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/sekisho-mail/sekisho/internal/message"
+	"github.com/sekisho-mail/sekisho/internal/rtf"
+	"github.com/sekisho-mail/sekisho/internal/tnef"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
 )
 
@@ -82,7 +84,7 @@ func (w *Walk) mapiBodies(f file, html []byte, page string, packed []byte) {
 		}
 	}
 	if len(packed) > 0 {
-		body, err := expandRTF(packed)
+		body, err := tnef.ExpandRTF(packed)
 		if err == nil {
 			err = w.rtf(file{name: f.name, path: f.path, body: body, depth: f.depth})
 		}
@@ -132,7 +134,7 @@ func msgCodePage(b []byte) string {
 		for i := header; i+16 <= len(b); i += 16 {
 			tag := binary.LittleEndian.Uint32(b[i:])
 			if tag == 0x3ffd0003 || tag == 0x3fde0003 {
-				return codePage(int(binary.LittleEndian.Uint32(b[i+8:]) & 0xffff))
+				return rtf.CodePage(int(binary.LittleEndian.Uint32(b[i+8:]) & 0xffff))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/richardlehane/mscfb"
 
 	"github.com/sekisho-mail/sekisho/internal/message"
+	"github.com/sekisho-mail/sekisho/internal/rtf"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/kind"
 )
@@ -160,7 +161,7 @@ func summary(b []byte) string {
 		t, n := binary.LittleEndian.Uint32(b[i:]), binary.LittleEndian.Uint32(b[i+4:])
 		switch {
 		case t == 2 && i == 48+16: // the code page often stands first
-			page = codePage(int(n & 0xffff))
+			page = rtf.CodePage(int(n & 0xffff))
 		case t == 0x1e && n > 1 && int64(n) <= int64(len(b)-i-8):
 			out.WriteString(message.DecodeText(bytes.TrimRight(b[i+8:i+8+int(n)], "\x00"), page)[0] + "\n")
 		case t == 0x1f && n > 1 && int64(n)*2 <= int64(len(b)-i-8):

@@ -1,4 +1,4 @@
-package carrier
+package tnef
 
 import (
 	"encoding/binary"
@@ -17,9 +17,9 @@ const (
 	lzfuRing  = 4096
 )
 
-// expandRTF undoes the compression of Outlook's RTF (MS-OXRTFCP 2.2). The output
+// ExpandRTF undoes the compression of Outlook's RTF (MS-OXRTFCP 2.2). The output
 // is at most 17 times the input, so it needs no limit of its own.
-func expandRTF(b []byte) ([]byte, error) {
+func ExpandRTF(b []byte) ([]byte, error) {
 	if len(b) < 16 {
 		return nil, errors.New("short compressed text")
 	}
