@@ -299,6 +299,12 @@ func (q *Queue) recordOnce(tx *db.Tx, c *claim, id ID, bundle []*Recipient, resu
 	if err := q.owns(tx, c); err != nil {
 		return nil, false, err
 	}
+	if hold != nil {
+		// Two copies that are held at once ask one question.
+		if err := lockFamily(tx, id); err != nil {
+			return nil, false, err
+		}
+	}
 	var reports []report
 	m, err = c.update(q, tx, func(m *Message, now time.Time) error {
 		if !slices.ContainsFunc(m.among(bundle), func(r *Recipient) bool { return r.State == Sending && r.Attempt == c.attempt }) {
