@@ -20,6 +20,9 @@ func (p *page) account(n *number, own hit) (string, Level) {
 	if pair, level := p.postPair(n); level > 0 {
 		return pair, level
 	}
+	if n.sizes(3, 7) && (own.kind == kAccount || own.kind == kBank || own.kind == kBranch || own.kind == kDeposit) {
+		return d, Medium // branch and account in one
+	}
 	if n.sizes(4, 3, 7) && (own.kind == kAccount || own.kind == kBank || own.kind == kDeposit) {
 		return d, High // bank, branch and account in one
 	}
@@ -43,6 +46,11 @@ func (p *page) account(n *number, own hit) (string, Level) {
 			return d, Medium
 		}
 	case kNone:
+		if len(d) == 7 && n.whole && len(n.groups) == 1 && p.close(kDeposit, n.start, 20) && !counted(p.s, n.end) {
+			if bank, branch := p.branch(n.start); bank && branch {
+				return d, Medium // 普通 ヤマダタロウ 1234567
+			}
+		}
 		if len(d) == 7 && n.whole && len(n.groups) == 1 && p.near(kAccount, n.start, n.end) {
 			if bank, branch := p.branch(n.start); bank || branch || p.close(kDeposit, n.start, 20) {
 				return d, Medium

@@ -37,6 +37,10 @@ func (p *page) announced(start, end, floor int) (hit, bool) {
 	if strings.ContainsAny(gap, "0123456789@") || strings.Count(gap, "\n") > announceLines {
 		return hit{}, false
 	}
+	if i := strings.LastIndexByte(gap, '\n'); i > 0 && listItem(gap[i+1:]) && !strings.HasSuffix(strings.TrimSpace(gap[i+1:]), "です") {
+		above := strings.TrimRight(gap[:i], " \n。:")
+		return best, above == "" || predicate(gap[:i]) || strings.HasSuffix(above, "一覧") || strings.HasSuffix(above, "リスト")
+	}
 	return best, predicate(gap)
 }
 

@@ -17,6 +17,9 @@ func (p *page) findBirthDates() {
 		if !p.birthAfter(h) {
 			p.birthBefore(h, last)
 		}
+		if p.cellAt(h.start) == nil {
+			p.birthList(h)
+		}
 		last = h.end
 	}
 	p.bornMarks()
@@ -44,6 +47,39 @@ func (p *page) birthAfter(h hit) bool {
 		}
 	}
 	return false
+}
+
+// birthList reads the lines below a heading that ends with the label, a name and a
+// date in each: 生年月日は次のとおりです。 山田太郎 1980/1/2, and 生年月日：山田 1980/1/2、佐藤 ....
+func (p *page) birthList(h hit) {
+	at := h.end
+	if nl := strings.IndexByte(p.s[at:min(len(p.s), at+90)], '\n'); nl >= 0 && digits(p.s[at:at+nl]) == 0 {
+		at += nl
+	}
+	for range 200 {
+		start, n := p.nextDate(at)
+		if n == 0 {
+			return
+		}
+		gap := strings.TrimLeft(withoutNotes(p.s[at:start]), " 生まれ才歳、,;\n")
+		if gap != "" && !listItem(gap) || p.labelWithin(at, start) {
+			return
+		}
+		if d, _ := dateAt(p.s[start:], false); p.bornThen(d) && !p.covered("date_of_birth", start) {
+			p.addBirth(d, start, start+n)
+		}
+		at = start + n
+	}
+}
+
+// nextDate finds a date within sixty bytes.
+func (p *page) nextDate(at int) (start, n int) {
+	for i := at; i < min(len(p.s), at+60); i++ {
+		if _, n := dateAt(p.s[i:], i > 0 && alnum(p.s[i-1])); n > 0 {
+			return i, n
+		}
+	}
+	return 0, 0
 }
 
 // birthBefore reads 1980年1月2日生まれ, 1980/1/2（生年月日） and 1980年1月2日が私の誕生日.

@@ -55,8 +55,13 @@ func (p *page) layOut() {
 			c.head = p.cells[c.above].label
 		}
 		if n := len(p.cells); n > 0 {
-			if l := &p.cells[n-1]; l.Table == g.Table && l.Row == g.Row && l.label != kNone {
-				c.left = l.label
+			if l := &p.cells[n-1]; l.Table == g.Table && l.Row == g.Row {
+				switch {
+				case l.label != kNone:
+					c.left = l.label
+				case c.head == kNone: // a table whose headers stand at the left
+					c.left = l.left
+				}
 			}
 		}
 		if c.label != kNone {

@@ -145,12 +145,51 @@ func (p *page) inherit(i int) hit {
 		if p.cellAt(before.start) != p.cellAt(n.start) {
 			return hit{}
 		}
-		gap := p.s[before.end:n.start]
+		gap := withoutNotes(p.s[before.end:n.start])
+		if p.nextInList(gap, before.end, n.start) {
+			return p.owners[j]
+		}
 		if len(gap) <= 16 && strings.Trim(gap, " \t\r\n,、;/・&|-*•") == "" || gap == "と" || gap == "及び" || gap == "および" {
 			return p.owners[j]
 		}
 	}
 	return hit{}
+}
+
+// withoutNotes leaves the remarks in brackets out: 1234567(山田)、7654321.
+func withoutNotes(gap string) string {
+	if i := strings.IndexByte(gap, '('); i >= 0 {
+		if n := note(gap[i:]); n > 0 && digits(gap[i:i+n]) == 0 {
+			return gap[:i] + gap[i+n:]
+		}
+	}
+	return gap
+}
+
+// nextInList says that the gap leads to the next line of a list: a line end, a
+// bullet, a name of a few characters, and no label.
+func (p *page) nextInList(gap string, from, to int) bool {
+	if len(gap) > 60 || strings.Count(gap, "\n") != 1 || digits(gap) > 2 || p.labelWithin(from, to) {
+		return false
+	}
+	_, line, _ := strings.Cut(gap, "\n")
+	return !strings.ContainsAny(line, ":=") && listItem(line)
+}
+
+// listItem says that a line holds no more than a bullet and a name up to its value.
+func listItem(line string) bool {
+	line = strings.Trim(line, " \t・*-●○■□◆◇:.,)(0123456789→>")
+	for _, t := range titles {
+		line = strings.TrimSuffix(line, t)
+	}
+	n := 0
+	for _, r := range line {
+		if !nameRune(r) && r != ' ' && !letterRune(r) && r != '.' {
+			return false
+		}
+		n++
+	}
+	return n >= 2 && n <= 14 && !office(line) && !strings.ContainsAny(line, "はがをにで")
 }
 
 // number12 and the like: the types that are told by their digits.
@@ -196,7 +235,7 @@ func (p *page) tryID(t *idType, n *number, own hit) {
 	if !fits(t, d, n, own) {
 		return
 	}
-	if t.kind == kInsured && n.dated() {
+	if (t.kind == kInsured || t.kind == kInsurer && len(n.groups) > 1) && n.dated() {
 		return
 	}
 	checked := t.check != nil && t.detector != "us.ssn"

@@ -173,7 +173,8 @@ func (p *page) trySpaced(book *nameBook, start, next int) int {
 	for to := len(text); to > 0; {
 		given := text[:to]
 		titled := title(p.s[next+to:]) > 0
-		if book.given[given] && (to == len(text) || titled) || titled && utf8.RuneCountInString(given) <= 3 && !office(given) {
+		whole := to == len(text)
+		if book.given[given] && (whole || titled) || whole && p.ownField(start, next+to) && likeGiven(given) || titled && utf8.RuneCountInString(given) <= 3 && !office(given) {
 			p.addName(levelOf(titled), start, next+to)
 			return stop
 		}
@@ -181,6 +182,27 @@ func (p *page) trySpaced(book *nameBook, start, next int) int {
 		to -= size
 	}
 	return 0
+}
+
+// ownField says that nothing else stands in the cell or field of start..end: only
+// then an unknown given name is one.
+func (p *page) ownField(start, end int) bool {
+	before, _ := utf8.DecodeLastRuneInString(p.s[:start])
+	after, _ := utf8.DecodeRuneInString(p.s[end:])
+	return strings.ContainsRune("\n\t:|│,;\"【】(・>\uFFFD", before) && strings.ContainsRune("\n\t|│,;\" ()\uFFFD", after)
+}
+
+// likeGiven: one to three ideographs, or two to four kana, that are no office.
+func likeGiven(s string) bool {
+	kanji, kana := 0, 0
+	for _, r := range s {
+		if ideograph(r) {
+			kanji++
+		} else {
+			kana++
+		}
+	}
+	return (kana == 0 && kanji <= 3 || kanji == 0 && kana >= 2 && kana <= 4) && !office(s)
 }
 
 func levelOf(titled bool) Level {

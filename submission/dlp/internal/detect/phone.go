@@ -11,7 +11,7 @@ func (p *page) findPhones(own owned) {
 			continue
 		}
 		d, sure := p.phone(&n, p.owners[i])
-		if d == "" || n.kanji && !sure || own.phone(d) || p.silent(n.start) || p.sampled(n.start, n.end) {
+		if d == "" || n.kanji && !sure || own.phone(d) || p.silent(n.start) || p.sampled(n.start, n.end) || p.instructed(n.start, n.end) {
 			continue
 		}
 		start := n.start

@@ -355,9 +355,12 @@ func fieldOf(text string) string {
 	if strings.HasPrefix(text, "【") || strings.HasPrefix(text, "[") {
 		end = strings.IndexAny(text, "】]")
 	} else {
-		end = strings.IndexAny(text, ": =")
+		end = strings.IndexAny(text, ": =\t")
 	}
-	if end <= 0 || end > 40 || strings.Trim(text[end:], " :=】]") == "" {
+	switch {
+	case end < 0 && len(text) <= 24:
+		return text // 氏名, with its value in the next line
+	case end <= 0 || end > 40:
 		return ""
 	}
 	return text[:end]

@@ -65,6 +65,16 @@ func (p *page) labelWithin(from, to int) bool {
 	return false
 }
 
+// instructed says that the line explains how to type a number: ハイフンなしで入力.
+func (p *page) instructed(start, end int) bool {
+	from, to := p.lineStart(start), min(len(p.s), end+100)
+	if nl := strings.IndexByte(p.s[end:to], '\n'); nl >= 0 {
+		to = end + nl
+	}
+	line := p.s[max(from, start-200):to]
+	return strings.Contains(line, "入力") && (strings.Contains(line, "ハイフン") || strings.Contains(line, "半角"))
+}
+
 // likeThis says that the sentence shows how to write a value: 「TK1234567」のように.
 func (p *page) likeThis(end int) bool {
 	rest := p.s[end:min(len(p.s), end+150)]
@@ -121,10 +131,13 @@ func (p *page) sampleAfter(end int, c *cell) bool {
 	return false
 }
 
-// leftOf is the cell to the left of c. There must be one: c.left came from it.
+// leftOf is the label to the left of c. There must be one: c.left came from it.
 func (p *page) leftOf(c *cell) *cell {
-	i := sort.Search(len(p.cells), func(i int) bool { return p.cells[i].end > c.start })
-	return &p.cells[max(0, i-1)]
+	i := sort.Search(len(p.cells), func(i int) bool { return p.cells[i].end > c.start }) - 1
+	for i > 0 && p.cells[i].label == kNone && p.cells[i-1].Row == c.Row && p.cells[i-1].Table == c.Table {
+		i--
+	}
+	return &p.cells[max(0, i)]
 }
 
 // holds says whether a label of kind k stands in a cell.
