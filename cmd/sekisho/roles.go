@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,9 +12,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/balancer"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/internal/node"
 )
 
@@ -91,6 +94,36 @@ func (c *Config) heart(d *db.DB, keyID string, h *node.Heart) *node.Heart {
 		h.Digests = func() map[string]string { return c.digests(keyID) }
 	}
 	return h
+}
+
+// registerNodes adds what the metrics listener shows of the other nodes.
+func (h *house) registerNodes(r *metric.Registry) {
+	if h.db.Engine() == db.SQLite {
+		return
+	}
+	look := func() ([]node.Node, time.Time, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		return node.List(ctx, h.db)
+	}
+	r.Gauge("nodes", "Nodes of the last day, by state.", []string{"state"}, func(set func(float64, ...string)) {
+		all, now, err := look()
+		if err != nil {
+			return // the scrape shows a gap, and ready shows why
+		}
+		count := map[string]int{node.Alive: 0, node.Left: 0, node.Dead: 0}
+		for _, n := range all {
+			count[n.State(now)]++
+		}
+		for state, n := range count {
+			set(float64(n), state)
+		}
+	})
+	r.Gauge("nodes_differing", "Files and settings that living nodes do not have alike.", nil, func(set func(float64, ...string)) {
+		if all, now, err := look(); err == nil {
+			set(float64(len(node.Differing(all, now))))
+		}
+	})
 }
 
 // digests are short, so that they show a difference and nothing else.

@@ -183,6 +183,7 @@ func (h *house) openDoors(ctx context.Context) (*doors, error) {
 		}
 	}
 	h.register(h.counts)
+	h.registerNodes(h.counts)
 	if err := d.openMetrics(c, h.counts, h.log); err != nil {
 		return nil, err
 	}
