@@ -116,6 +116,7 @@ func (h *house) daily(ctx context.Context, _ string) (again time.Time, err error
 	}
 	for what, do := range map[string]func() error{
 		"download log not purged":  func() error { return h.links.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Downloads))) },
+		"old links not forgotten":  func() error { return h.links.Forget(ctx, now.Add(-time.Duration(h.config.Retention.Facts))) },
 		"mails in doubt not swept": func() error { return h.queue.SweepDoubts(ctx) },
 		"audit log not purged": func() error {
 			_, err := h.audit.Purge(ctx, now.Add(-time.Duration(h.config.Retention.Facts)), "system")
