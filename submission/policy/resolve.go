@@ -111,7 +111,9 @@ func (m *Mode) UnmarshalText(text []byte) error { return oneOf(m, text, Audit, N
 func (l *Layer) UnmarshalText(text []byte) error { return oneOf(l, text, Forced, Default) }
 
 // UnmarshalText reads how a link is opened.
-func (a *Access) UnmarshalText(text []byte) error { return oneOf(a, text, Open, Code, Password, Account, Auto) }
+func (a *Access) UnmarshalText(text []byte) error {
+	return oneOf(a, text, Open, Code, Password, Account, Auto)
+}
 
 // UnmarshalText reads what happens where no link can be made.
 func (o *Otherwise) UnmarshalText(text []byte) error {

@@ -43,7 +43,7 @@ const (
 	Password Access = "password"
 	// Account is an account of the recipient's at a provider of the configuration.
 	Account Access = "account"
-	Auto Access = "auto"
+	Auto    Access = "auto"
 )
 
 // TransformLink is the only transform so far: attachments become links.
