@@ -10,15 +10,16 @@ const (
 	// mail pours in.
 	window  = 100 * time.Millisecond
 	pouring = window / 4
-	// yieldTime is how long inspection stands back at a time.
+	// yieldTime is how long inspection stands back at a time, and turnMails how many mails it takes between.
 	yieldTime = window / 2
+	turnMails = 4
 	// patience is how long a mail may wait for its inspection because others are being taken in.
-	patience = 30 * time.Second
+	patience = 5 * time.Second
 )
 
 // intake knows whether mail pours in: a quarter of the time some client waits for the disk. A client waits for its
-// 250, and a mail that has it has minutes; so inspection, which wants the same cores and the same disk, takes a mail
-// now and then only, until the one that waits longest has waited for half a minute. Then both go on together, and
+// 250, and a mail that has it has minutes; so inspection, which wants the same cores and the same disk, takes a few
+// mails now and then only, until the one that waits longest has waited for some seconds. Then both go on together, and
 // clients wait as long as that takes.
 type intake struct {
 	mu     sync.Mutex
@@ -77,7 +78,7 @@ func (i *intake) share(free int) int {
 		return 0
 	}
 	i.turn = now.Add(yieldTime)
-	return 1
+	return min(free, turnMails)
 }
 
 // waited hears how long the mail has waited that inspection has taken.

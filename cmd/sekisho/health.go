@@ -87,6 +87,7 @@ func (h *house) watchPolicy(ctx context.Context) error {
 			}
 			continue
 		}
+		tuneMemory()
 		h.log.Info("policy reread")
 	}
 }
@@ -99,6 +100,7 @@ func (h *house) warmUp(ctx context.Context) error {
 	if err := h.inspector.Load().Scanner.Warm(ctx); err != nil && ctx.Err() == nil {
 		h.log.Warn("PDF reader not compiled; it works, only slower", "error", err)
 	}
+	tuneMemory()
 	return nil
 }
 

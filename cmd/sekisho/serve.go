@@ -84,6 +84,7 @@ func (h *house) serve(ctx context.Context, ready func(*reached)) error {
 	if err := h.loadInspector(); err != nil {
 		return err
 	}
+	tuneMemory()
 	d, err := h.openDoors(ctx)
 	if err != nil {
 		return err

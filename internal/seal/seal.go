@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -48,6 +49,9 @@ type key struct {
 	id     string // 8 characters
 	made   time.Time
 	secret [32]byte
+
+	once sync.Once
+	prk  []byte // extracted from secret, the same for every use
 }
 
 const idLen = 8
@@ -228,11 +232,16 @@ func (k *key) mac(purpose string, parts []string) []byte {
 
 // derive gives the 32-byte key of one use (HKDF-SHA-256, RFC 5869).
 func (k *key) derive(use, info string) []byte {
-	out, err := hkdf.Key(sha256.New, k.secret[:], nil, "sekisho/v1/"+use+"/"+info, 32)
+	k.once.Do(func() { k.prk = must(hkdf.Extract(sha256.New, k.secret[:], nil)) })
+	return must(hkdf.Expand(sha256.New, k.prk, "sekisho/v1/"+use+"/"+info, 32))
+}
+
+// must is for what fails only at lengths over 255 blocks.
+func must(b []byte, err error) []byte {
 	if err != nil {
-		panic(err) // only for lengths over 255 blocks
+		panic(err)
 	}
-	return out
+	return b
 }
 
 // Seal encrypts a small value (AES-256-GCM) for one purpose and one id; Open gives it back for the same two
