@@ -85,6 +85,16 @@ func word(s string) int {
 // genericEnds are the endings by which people name numbers of any sort.
 var genericEnds = []string{"番号", "コード", "ナンバー", "id", "no", "no.", "№", "number", "code", "ref", "key", "キー", "管番", "品番", "型番"}
 
+func lowered(c byte) byte {
+	if upper(c) {
+		return c | 0x20
+	}
+	return c
+}
+
+// lastOfEnds are the last bytes of genericEnds: most words end otherwise.
+const lastOfEnds = "do.refy\xb7\x89\xbc\xaa\x96"
+
 // genericLabel finds a label that only its ending gives away (会員番号, Batch No.)
 // directly before a value, and returns where its stem and it end. 番号 by itself
 // names nothing.
@@ -100,6 +110,9 @@ func genericLabel(before string) (stem, end int, ok bool) {
 	}
 	if strings.HasSuffix(before, "=") && trimmed != "" && letter(trimmed[len(trimmed)-1]) {
 		return offset + len(trimmed), offset + len(trimmed), true // session=...
+	}
+	if trimmed == "" || strings.IndexByte(lastOfEnds, lowered(trimmed[len(trimmed)-1])) < 0 {
+		return 0, 0, false
 	}
 	for _, suffix := range genericEnds {
 		n := len(trimmed) - len(suffix)

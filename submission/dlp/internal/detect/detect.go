@@ -154,7 +154,11 @@ func (s *Set) Find(t Text) *Page {
 	p.hits = outermost(s.dictionary.search(squeezed))
 	for _, h := range p.hits {
 		p.present[h.kind] = true
+		if h.kind == kSample {
+			p.samples = append(p.samples, h.start)
+		}
 	}
+	slices.Sort(p.samples)
 	if t.Title != "" {
 		for _, h := range s.dictionary.search(fold.Fold(t.Title).Squeeze()) {
 			p.title[h.kind] = true

@@ -17,6 +17,7 @@ type page struct {
 	cells   []cell
 	title   [kinds]bool // labels in the name of the sheet or file
 	present [kinds]bool // labels anywhere in the text
+	samples []int       // where words for an example stand
 	quiet   []fold.Span // quoted text and signatures, folded offsets
 
 	numbers []number

@@ -23,7 +23,16 @@ func (p *page) sampled(start, end int) bool {
 			return true
 		}
 	}
+	if !p.sampleIn(floor, end+60) {
+		return false
+	}
 	return p.sampleBefore(start, floor) || p.sampleAfter(end, c) || p.sampleLine(start)
+}
+
+// sampleIn says whether a word for an example stands in from..to.
+func (p *page) sampleIn(from, to int) bool {
+	i := sort.SearchInts(p.samples, from)
+	return i < len(p.samples) && p.samples[i] < to
 }
 
 // lineStart is where the line of at begins, or a stretch of it that is long enough
