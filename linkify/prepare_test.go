@@ -9,6 +9,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 )
 
@@ -314,4 +316,21 @@ func TestRecipientsOfOtherFormsGetLinksToo(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The mail is in memory once; its files are decoded, hashed, encrypted and stored piece by piece.
+func TestPrepareHoldsNoFileBesideTheMail(t *testing.T) {
+	const size = 48 << 20
+	c := &clock{at: start(t)}
+	d := newDesk(t, dbtest.SQLite(t, db.WithClock(c.now)), c)
+	m := d.mail(letterTo(pdf(size)))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := d.Prepare(t.Context(), io.Discard, m, to(bob, AccessOpen)); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
+		t.Errorf("linking two files of %d MB took %d MB of memory", size>>20, grown>>20)
+	}
 }

@@ -1,10 +1,10 @@
 package linkify
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 
@@ -24,12 +24,20 @@ type Attachment struct {
 	content []byte // of a file inside winmail.dat; else the part's own
 }
 
-// Content is the file, decoded. It may share memory with the mail.
-func (a Attachment) Content() ([]byte, error) {
+// Content is the file, decoded piece by piece.
+func (a Attachment) Content() io.Reader {
 	if a.content != nil {
-		return a.content, nil
+		return bytes.NewReader(a.content)
 	}
-	return a.Part.Decode(0)
+	return a.Part.Reader()
+}
+
+// measure sets size and digest of the file.
+func (a *Attachment) measure() error {
+	sum := sha256.New()
+	n, err := io.Copy(sum, a.Content())
+	a.Size, a.SHA256 = n, hexSum(sum)
+	return err
 }
 
 // replaceable says whether the part that holds a may leave the mail.
@@ -82,23 +90,16 @@ func Plan(m *message.Message, choose func(Attachment) bool) (Splice, error) {
 			s.Cannot = append(s.Cannot, CannotLink{Path: a.Path, Name: a.Name, Type: a.Type, Reason: why})
 			continue
 		}
-		content, err := a.Part.Decode(0)
-		if errors.Is(err, message.ErrFragment) {
+		if a.Part.MediaType == "message/partial" { // a fragment
 			s.Cannot = append(s.Cannot, CannotLink{Path: a.Path, Name: a.Name, Type: a.Type, Reason: message.Undecodable})
 			continue
 		}
-		if err != nil {
+		if err := a.measure(); err != nil {
 			return Splice{}, fmt.Errorf("decode part %s: %w", a.Path, err)
 		}
-		a.Size, a.SHA256 = int64(len(content)), sumOf(content)
 		s.Links = append(s.Links, a)
 	}
 	return s, nil
-}
-
-func sumOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // Exempt says whether a is one of the parts that stay in the mail by default

@@ -1,6 +1,7 @@
 package linkify
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -97,7 +98,7 @@ func (l *Links) announce(tx *db.Tx, message string, want []stored, sweep time.Ti
 }
 
 // put encrypts one content into the store. Doing it twice leaves one object: the key depends on the content.
-func (l *Links) put(ctx context.Context, s stored, content []byte) error {
+func (l *Links) put(ctx context.Context, s stored, content io.Reader) error {
 	path, err := l.encrypt(s, content)
 	if err != nil {
 		return fmt.Errorf("encrypt file of %s: %w", s.message, err)
@@ -111,7 +112,7 @@ func (l *Links) put(ctx context.Context, s stored, content []byte) error {
 }
 
 // encrypt writes the object to a synced temporary file, 64 KiB at a time.
-func (l *Links) encrypt(s stored, content []byte) (path string, err error) {
+func (l *Links) encrypt(s stored, content io.Reader) (path string, err error) {
 	bind, err := l.binding(s)
 	if err != nil {
 		return "", err
@@ -132,10 +133,12 @@ func (l *Links) encrypt(s stored, content []byte) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	for _, p := range [][]byte{bind, content} {
-		if _, err := w.Write(p); err != nil {
-			return "", err
-		}
+	n, err := io.Copy(w, io.MultiReader(bytes.NewReader(bind), content))
+	if err != nil {
+		return "", err
+	}
+	if n != bindingLen+s.size {
+		return "", ErrChanged
 	}
 	if err := w.Close(); err != nil {
 		return "", err

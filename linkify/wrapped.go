@@ -141,7 +141,7 @@ func (s *Splice) planWrapped(m *message.Message, p *message.Part, choose func(At
 		return true
 	}
 	for _, a := range files {
-		a.SHA256 = sumOf(a.content)
+		_ = a.measure() // memory is read without fail
 		s.Links = append(s.Links, a)
 	}
 	if silent(m) && !strings.Contains(s.body, body) {

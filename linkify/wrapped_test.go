@@ -2,8 +2,11 @@ package linkify
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -42,7 +45,7 @@ func TestFilesInWinmailDatAreLinkedEachByItsOwnName(t *testing.T) {
 	}
 	for i, want := range []struct{ name, kind, content string }{{"見積.pdf", "application/pdf", "%PDF-1.7 hello"}, {"b.csv", "text/csv", "1,2"}} {
 		a := s.Links[i]
-		if b, err := a.Content(); a.Name != want.name || a.Type != want.kind || string(b) != want.content || err != nil || a.SHA256 != sumOf(b) {
+		if b, err := io.ReadAll(a.Content()); a.Name != want.name || a.Type != want.kind || string(b) != want.content || err != nil || a.SHA256 != hexOf(b) {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -58,6 +61,8 @@ func TestFilesInWinmailDatAreLinkedEachByItsOwnName(t *testing.T) {
 }
 
 // leafTexts are all texts of a mail as a second parser reads them.
+func hexOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
+
 func leafTexts(t *testing.T, raw []byte) (all string) {
 	for _, l := range startOracle(t).read(t, raw)[0].Leaves {
 		all += text(l)

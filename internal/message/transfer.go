@@ -68,14 +68,7 @@ func decodeBase64(body []byte) []byte {
 	}
 	var d groupDecoder
 	d.out = out[:0]
-	for _, c := range body {
-		switch v := sextetOf[c]; {
-		case v < 64:
-			d.put(v)
-		case c == '=':
-			d.flush()
-		}
-	}
+	d.take(body)
 	d.flush()
 	return d.out
 }
@@ -85,6 +78,18 @@ type groupDecoder struct {
 	out  []byte
 	bits uint32
 	have int
+}
+
+// take collects a text, or the next piece of one.
+func (d *groupDecoder) take(body []byte) {
+	for _, c := range body {
+		switch v := sextetOf[c]; {
+		case v < 64:
+			d.put(v)
+		case c == '=':
+			d.flush()
+		}
+	}
 }
 
 func (d *groupDecoder) put(v byte) {
