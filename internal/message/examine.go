@@ -122,7 +122,7 @@ func firstLine(b []byte) []byte {
 // examineLeaf looks at the transfer encoding of a leaf.
 func (m *Message) examineLeaf(p *Part) {
 	body := p.Body.Of(p.source)
-	if strings.HasPrefix(p.MediaType, "multipart/") && p.boundary == "" && looksLikeParts(body) {
+	if strings.HasPrefix(p.MediaType, "multipart/") && p.boundary == "" && looksLikeDelimiter(body) && looksLikeParts(body) {
 		m.note(p.anomaly("unsplit_multipart", "a multipart that cannot be split looks like parts", true))
 	}
 	if len(p.Fields) == 0 && looksLikeParts(firstLine(body)) {

@@ -257,8 +257,10 @@ type Limits struct {
 	PartTime time.Duration // one carrier (10 s)
 	Time     time.Duration // the whole scan (60 s)
 	Pictures int           // read by OCR in one scan (20)
-	// PictureTime is the time of one of them (15 s).
-	PictureTime time.Duration
-	Matches     int // kept per finding (20)
-	Values      int // distinct values kept per detector (100,000)
+	// PictureTime is the time of one of them (10 s), PicturesTime that of all
+	// (20 s): pictures must not use up the time of what else is in the mail.
+	PictureTime  time.Duration
+	PicturesTime time.Duration
+	Matches      int // kept per finding (20)
+	Values       int // distinct values kept per detector (100,000)
 }

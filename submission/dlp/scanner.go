@@ -67,7 +67,8 @@ func (l Limits) filled() Limits {
 	l.PartTime = orDefault(l.PartTime, 10*time.Second)
 	l.Time = orDefault(l.Time, 60*time.Second)
 	l.Pictures = orDefault(l.Pictures, 20)
-	l.PictureTime = orDefault(l.PictureTime, 15*time.Second)
+	l.PictureTime = orDefault(l.PictureTime, 10*time.Second)
+	l.PicturesTime = orDefault(l.PicturesTime, 20*time.Second)
 	l.Matches = orDefault(l.Matches, 20)
 	l.Values = orDefault(l.Values, 100_000)
 	return l
@@ -103,7 +104,7 @@ func (s *Scanner) walkTo(ctx context.Context, out carrier.Output, run func(*carr
 	defer cancel()
 	l := s.options.Limits
 	run(carrier.New(ctx, carrier.Limits{Depth: l.Depth, Entries: l.Entries, Part: l.Part, Expanded: l.Expanded, Ratio: l.Ratio,
-		PartTime: l.PartTime, Text: textPiece, ReadingsPerPart: 6, Pictures: l.Pictures}, out, s.readers))
+		PartTime: l.PartTime, Text: textPiece, ReadingsPerPart: 6, Pictures: l.Pictures, PictureTime: l.PicturesTime}, out, s.readers))
 }
 
 // ContentType names the type of b by its content; name only decides between

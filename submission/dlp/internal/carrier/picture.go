@@ -58,14 +58,16 @@ func (w *Walk) picture(f file, k string) {
 
 // readPicture searches the text of a picture; why says that it was not read.
 func (w *Walk) readPicture(path, title string, body []byte) (text bool, why string) {
-	if w.pictures >= w.limits.Pictures || w.over() != nil {
+	if w.pictures >= w.limits.Pictures || w.spent >= w.limits.PictureTime || w.over() != nil {
 		return false, SkippedPictures
 	}
 	w.pictures++
 	began := time.Now()
 	s, err := w.readers.OCR(w.ctx, body)
+	took := time.Since(began)
+	w.spent += took
 	if !w.deadline.IsZero() {
-		w.deadline = w.deadline.Add(time.Since(began)) // each picture has a time of its own
+		w.deadline = w.deadline.Add(took) // pictures have a time of their own
 	}
 	if err != nil {
 		return false, SkippedFailed

@@ -85,7 +85,8 @@ type Limits struct {
 	PartTime        time.Duration
 	Text            int // bytes of one Text; longer ones are cut at line ends
 	ReadingsPerPart int
-	Pictures        int // that OCR reads
+	Pictures        int           // that OCR reads
+	PictureTime     time.Duration // of all of them together; the one that is over it is finished
 }
 
 // PDF reads a document in another process and hands on its parts; of pages
@@ -115,7 +116,8 @@ type Walk struct {
 	entries  int
 	expanded int64
 	pictures int
-	deadline time.Time // of the current file
+	spent    time.Duration // on pictures
+	deadline time.Time     // of the current file
 }
 
 // Readers are the programs that help a walk; each may be nil.
