@@ -44,6 +44,8 @@ func TestNoticeSpeaksTheCharsetOfTheText(t *testing.T) {
 		"UTF-8 in base64":         {"text/plain; charset=utf-8", "base64", utf, "・見積書.pdf"},
 		"UTF-8 in base64, flowed": {"text/plain; charset=utf-8; format=flowed", "base64", utf, "・見積書.pdf"},
 		"UTF-8 with mark":         {"text/plain; charset=utf-8", "base64", "\xef\xbb\xbf" + utf, "・見積書.pdf"},
+		"UTF-8 with mark, 8bit":   {"text/plain; charset=utf-8", "8bit", "\xef\xbb\xbf" + utf, "・見積書.pdf"},
+		"UTF-8 with mark in QP":   {"text/plain; charset=utf-8", "quoted-printable", "\xef\xbb\xbf" + utf, "・見積書.pdf"},
 		"UTF-8 without 8 bits":    {"text/plain; charset=utf-8", "7bit", "Hello = you\r\n", "・見積書.pdf"},
 		"no label, UTF-8 bytes":   {"text/plain", "8bit", utf, "・見積書.pdf"},
 		"ASCII":                   {"text/plain; charset=us-ascii", "7bit", "Hello\r\n", "The files are here:"},
@@ -64,6 +66,20 @@ func TestNoticeSpeaksTheCharsetOfTheText(t *testing.T) {
 }
 
 // Some senders make boundaries of hyphens alone, and readers compare a boundary with the beginning of a line.
+func TestAByteOrderMarkStaysWhatComesFirst(t *testing.T) {
+	for _, encoding := range []string{"8bit", "quoted-printable", "base64"} {
+		_, _, out := render(t, withText("text/plain; charset=utf-8", encoding, []byte("\xef\xbb\xbf佐藤です。\r\n")))
+		m, err := message.Parse(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := decoded(m.TextParts()[0])
+		if !bytes.HasPrefix(text, []byte("\xef\xbb\xbf----")) || bytes.Count(text, []byte("\xef\xbb\xbf")) != 1 {
+			t.Errorf("%s: %q", encoding, text)
+		}
+	}
+}
+
 func TestTheRuleOfTheNoticeIsNoBoundary(t *testing.T) {
 	o := startOracle(t)
 	for _, boundary := range []string{"--", "-", "----"} {

@@ -33,9 +33,11 @@ func (r *splicing) above(p *message.Part) bool {
 		if p.Encoding == "7bit" && !isASCII(words) {
 			return r.recode(p, append(words, decoded(p)...))
 		}
-		r.insert(p.Body.Start, words)
+		// A byte order mark stays what comes first.
+		r.insert(p.Body.Start+byteOrderMark(p.Body.Of(r.raw)), words)
 	case "quoted-printable":
-		r.insert(p.Body.Start, qpLines(words, r.eol))
+		body := p.Body.Of(r.raw)
+		r.insert(p.Body.Start+qpOffset(body, byteOrderMark(decoded(p))), qpLines(words, r.eol))
 	case "base64":
 		r.prefixBase64(p, words)
 	default:
