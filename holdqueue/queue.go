@@ -45,7 +45,7 @@ type Retention struct {
 // Workers says how much is done at once.
 type Workers struct {
 	Inspect int           // factory 2; each may use a core
-	Send    int           // factory 20
+	Send    int           // factory 40: more than the connections of one next hop, so that claims and outcomes are committed beside
 	Other   int           // factory 4
 	Lease   time.Duration // factory 20 s; a dead worker's mail is taken over after at most this
 	Grace   time.Duration // factory 20 s; for what is under way when the service is stopped
@@ -83,7 +83,7 @@ func New(ctx context.Context, o Options) (*Queue, error) {
 	o.Workers.Lease = orDuration(o.Workers.Lease, 20*time.Second)
 	o.Workers.Grace = orDuration(o.Workers.Grace, 20*time.Second)
 	o.Workers.Inspect = orInt(o.Workers.Inspect, 2)
-	o.Workers.Send = orInt(o.Workers.Send, 20)
+	o.Workers.Send = orInt(o.Workers.Send, 40)
 	o.Workers.Other = orInt(o.Workers.Other, 4)
 	if o.Postmaster == "" {
 		o.Postmaster = mailaddr.Address("postmaster@" + o.Hostname)

@@ -42,7 +42,7 @@ submission:
   gateway:
     listen: ["%[2]s"]
     sources: [{name: app, networks: [127.0.0.0/8], senders: [corp.example], owner: it@corp.example}]
-relay: {host: "%[4]s", tls: none}
+relay: {host: "%[4]s", tls: none, connections: 20}
 oidc: {issuer: "http://127.0.0.1:9", client_id: x}
 web: {listen: "%[3]s"}
 metrics: {listen: ""}
