@@ -66,11 +66,6 @@ func (w *world) protected(name string, c testkit.Certificate) *hop {
 	return w.server(name, &hop{offers: append([]string{"STARTTLS"}, everything...), pair: &c.Pair})
 }
 
-func (w *world) send(to ...string) []string {
-	w.t.Helper()
-	return outcomes(w.relay.Send(w.t.Context(), outgoing(plainMail, to...)))
-}
-
 func (w *world) want(to, want string) {
 	w.t.Helper()
 	results := w.relay.Send(w.t.Context(), outgoing(plainMail, to))
@@ -371,8 +366,7 @@ func TestTLSAIsBelievedFromATrustedResolverOnly(t *testing.T) {
 		"zone not signed":      func(w *world, o *Options) { w.dns.Secure("elsewhere.example") },
 		"MX not signed":        func(w *world, o *Options) { w.dns.Secure("mx.a.example") },
 	} {
-		var w *world
-		w = &world{t: t, dns: testkit.DNS(t)}
+		w := &world{t: t, dns: testkit.DNS(t)}
 		o := Options{Hostname: "mail.corp.example", Routes: []Route{{MX: true}}, AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 		w.resolve(&o, true)
 		change(w, &o)

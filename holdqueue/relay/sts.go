@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -28,7 +27,6 @@ type policies struct {
 	log    *slog.Logger
 	failed func(domain, result string)
 
-	mu     sync.Mutex
 	kept   *lru.Cache[string, *keptPolicy]
 	absent *lru.Cache[string, time.Time] // domains whose policy could not be fetched, and when to try again
 }

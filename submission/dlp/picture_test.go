@@ -27,7 +27,9 @@ func blankPicture(t testing.TB, width, height int) []byte {
 }
 
 // says is a reader of pictures that finds the same text in each.
-func says(text string) []string { return []string{"/bin/sh", "-c", "cat >/dev/null; echo '" + text + "'"} }
+func says(text string) []string {
+	return []string{"/bin/sh", "-c", "cat >/dev/null; echo '" + text + "'"}
+}
 
 func skipped(r *Report, path string) string {
 	for _, c := range r.Carriers {
