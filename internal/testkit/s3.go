@@ -25,7 +25,14 @@ func BuildVersitygw(t testing.TB) string {
 }
 
 // Versitygw starts a real S3 server over a directory.
-func Versitygw(t testing.TB) S3 {
+func Versitygw(t testing.TB) S3 { return versitygw(t, "http://") }
+
+// VersitygwTLS starts one that speaks TLS with that certificate, and serves buckets below that domain too.
+func VersitygwTLS(t testing.TB, cert Certificate, domain string) S3 {
+	return versitygw(t, "https://", "--cert", cert.CertFile, "--key", cert.KeyFile, "--virtual-domain", domain)
+}
+
+func versitygw(t testing.TB, scheme string, flags ...string) S3 {
 	t.Helper()
 	binary := BuildVersitygw(t)
 	dir := t.TempDir()
@@ -41,11 +48,12 @@ func Versitygw(t testing.TB) S3 {
 	write(t, secretFile, secret+"\n")
 	address := FreeAddress(t)
 	// The side directory for metadata serves file systems without extended attributes (tmpfs).
-	cmd := exec.Command(binary, "--access", access, "--secret", secret, "--port", address, "--quiet",
+	flags = append(flags, "--access", access, "--secret", secret, "--port", address, "--quiet",
 		"posix", "--sidecar", sidecar, filepath.Dir(objects))
+	cmd := exec.Command(binary, flags...)
 	start(t, cmd, address)
 	query := url.Values{
-		"endpoint": {"http://" + address}, "region": {"us-east-1"}, "path_style": {"1"},
+		"endpoint": {scheme + address}, "region": {"us-east-1"}, "path_style": {"1"},
 		"access_key_file": {accessFile}, "secret_key_file": {secretFile},
 	}
 	return S3{URL: "s3://files?" + query.Encode(), Address: address, Objects: objects}
