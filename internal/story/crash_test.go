@@ -40,6 +40,7 @@ func TestNothingIsLostInACrash(t *testing.T) {
 		c.more(between)
 		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
 		if cut {
+			h.freeze()
 			d.cut()
 			h.kill()
 			d.restore()
@@ -99,10 +100,11 @@ func TestACutShowsWhatADiskHasNotGot(t *testing.T) {
 				talking.Go(c.talk)
 			}
 			c.more(4 * between)
+			h.freeze()
 			d.cut()
+			h.kill()
 			close(c.stop)
 			talking.Wait()
-			h.kill()
 			d.restore()
 			lost := c.missing()
 			t.Logf("%d of %d lost", len(lost), c.answered())

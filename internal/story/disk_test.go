@@ -88,6 +88,35 @@ func (d *disk) cut() {
 	}
 }
 
+// freeze stops every thread of the service where it is. A machine without power answers nobody; without this, a thread
+// that waits for the disk while it is cut can be told that all is well (the kernel's journal gives up a transaction
+// and forgets that somebody still asks about it), and say 250.
+func (h *house) freeze() {
+	h.t.Helper()
+	pid := h.child.cmd.Process.Pid
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		h.t.Fatalf("freeze the service: %v", err)
+	}
+	h.eventually("the service stands still", func() error {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(stats) == 0 {
+			return fmt.Errorf("no threads: %v", err)
+		}
+		for _, name := range stats {
+			stat, err := os.ReadFile(name)
+			if err != nil {
+				continue // the thread has ended
+			}
+			// The name in brackets may hold blanks. D waits for the disk and stops before it comes back.
+			_, rest, _ := strings.Cut(string(stat), ") ")
+			if state := rest[:min(1, len(rest))]; !strings.Contains("TtDZX", state) {
+				return fmt.Errorf("a thread is in state %q", state)
+			}
+		}
+		return nil
+	})
+}
+
 // restore is the power coming back: the journal is replayed.
 func (d *disk) restore() {
 	d.t.Helper()
