@@ -145,11 +145,11 @@ func (l *Log) addLeaves(tx *db.Tx, edge *tree) (int, error) {
 	}
 	for _, p := range pending {
 		n, err := tx.Exec(`UPDATE audit_entry SET number = $1 WHERE id = $2 AND number < 0`, edge.size, p.id)
+		if db.IsUnique(err) || err == nil && n != 1 {
+			return 0, db.ErrConflict // another node, whose lease began between our look and now, gave this number or took this entry
+		}
 		if err != nil {
 			return 0, err
-		}
-		if n != 1 {
-			return 0, db.ErrConflict
 		}
 		edge.add(p.leaf)
 	}
