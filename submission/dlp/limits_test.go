@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -123,9 +124,9 @@ func TestHostileTextsTakeLinearTime(t *testing.T) {
 	} {
 		text := strings.Repeat(unit, (2<<20)/len(unit))
 		for _, file := range []string{"a.txt", "a.html"} {
-			start := time.Now()
+			start := spent(t)
 			s.File(context.Background(), file, []byte(text))
-			if d := time.Since(start); d > 8*time.Second {
+			if d := spent(t) - start; d > 8*time.Second {
 				t.Errorf("%s in %s: %v for 2 MiB", name, file, d)
 			}
 		}
@@ -145,12 +146,22 @@ func TestArchivesOfArchivesEnd(t *testing.T) {
 	for i := range 400 {
 		members = append(members, member{fmt.Sprintf("%d.gz", i), b.String()})
 	}
-	start := time.Now()
+	start := spent(t)
 	r := scanner(t, Options{Limits: Limits{Expanded: 32 << 20}}).File(context.Background(), "a.zip", zipFile(t, members...))
-	if time.Since(start) > 10*time.Second {
+	if spent(t)-start > 10*time.Second {
 		t.Error("took too long")
 	}
 	if _, ok := finding(r, DetectorUninspectable); !ok {
 		t.Error("a bomb is called clean")
 	}
+}
+
+// spent is the processor's time of this program so far: what others do on the machine does not count.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
