@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
@@ -12,9 +13,6 @@ import (
 
 // maxInspections is how often the inspection of a mail may crash or fail before people are asked.
 const maxInspections = 3
-
-// inspectLimit is how long one inspection may take.
-const inspectLimit = 2 * time.Minute
 
 // inspect has a mail looked into and carries out the verdict on each recipient.
 func (q *Queue) inspect(ctx context.Context, c *claim) error {
@@ -123,13 +121,49 @@ func (q *Queue) look(ctx context.Context, m *Message, at stored) (Inspection, er
 	case <-ctx.Done():
 		return Inspection{}, ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
+	ctx, cancel := context.WithTimeout(ctx, q.o.Workers.Look)
 	defer cancel()
 	body, err := q.openStored(ctx, m.ID, at)
 	if err != nil {
 		return Inspection{}, err
 	}
-	defer body.Close()
+	done := make(chan looked, 1)
+	go func() {
+		defer body.Close()
+		done <- q.examine(ctx, m, body)
+	}()
+	select {
+	case l := <-done:
+		return l.found, l.err
+	case <-ctx.Done():
+	}
+	// It hears that its time is over. One that does not is left behind: its mail is held after three of them, and
+	// all others must not wait for it.
+	patience := time.NewTimer(q.o.Workers.Look / 4)
+	defer patience.Stop()
+	select {
+	case l := <-done:
+		return l.found, l.err
+	case <-patience.C:
+		return Inspection{}, errors.New("inspection does not end")
+	}
+}
+
+// looked is what came of an inspection.
+type looked struct {
+	found Inspection
+	err   error
+}
+
+func (q *Queue) examine(ctx context.Context, m *Message, body Body) (l looked) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The value of the panic may quote the mail; where it happened does not.
+			q.o.Log.Error("inspection panicked", "message", m.ID, "stack", string(debug.Stack()))
+			l.err = errors.New("inspection panicked")
+		}
+	}()
 	failpoint.At("inspect.opened", m.ID)
-	return q.Inspect(ctx, m, body)
+	l.found, l.err = q.Inspect(ctx, m, body)
+	return l
 }

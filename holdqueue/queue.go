@@ -48,6 +48,7 @@ type Workers struct {
 	Send    int           // factory 40: more than the connections of one next hop, so that claims and outcomes are committed beside
 	Other   int           // factory 4
 	Lease   time.Duration // factory 20 s; a dead worker's mail is taken over after at most this
+	Look    time.Duration // factory 2 min; one inspection
 	Grace   time.Duration // factory 20 s; for what is under way when the service is stopped
 }
 
@@ -81,6 +82,7 @@ func New(ctx context.Context, o Options) (*Queue, error) {
 	o.Retain.Returned = orDuration(o.Retain.Returned, 30*24*time.Hour)
 	o.Retain.Facts = orDuration(o.Retain.Facts, 400*24*time.Hour)
 	o.Workers.Lease = orDuration(o.Workers.Lease, 20*time.Second)
+	o.Workers.Look = orDuration(o.Workers.Look, 2*time.Minute)
 	o.Workers.Grace = orDuration(o.Workers.Grace, 20*time.Second)
 	o.Workers.Inspect = orInt(o.Workers.Inspect, 2)
 	o.Workers.Send = orInt(o.Workers.Send, 40)

@@ -197,6 +197,39 @@ func TestPoisonMailIsHeldAndTheRestFlows(t *testing.T) {
 	})
 }
 
+// TestInspectionThatDoesNotEndIsHeldAndTheRestFlows: whether it hears that its time is over, or not.
+func TestInspectionThatDoesNotEndIsHeldAndTheRestFlows(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.opts.Workers.Look = 200 * time.Millisecond
+		h.reopen()
+		end := make(chan struct{})
+		defer close(end)
+		h.Inspect = func(ctx context.Context, m *Message, b Body) (Inspection, error) {
+			raw := make([]byte, b.Size())
+			b.ReadAt(raw, 0)
+			switch {
+			case bytes.Contains(raw, []byte("slow")):
+				<-ctx.Done()
+				return Inspection{}, ctx.Err()
+			case bytes.Contains(raw, []byte("deaf")):
+				<-end
+			}
+			return sendAll(m, 0), nil
+		}
+		h.run()
+		var bad []ID
+		for range 2 { // more than there are workers
+			bad = append(bad, h.submit("S: slow\r\n\r\n", "a@o.example"), h.submit("S: deaf\r\n\r\n", "a@o.example"))
+		}
+		good := h.submit("S: fine\r\n\r\n", "a@o.example")
+		h.becomes(good, "sent")
+		h.eventually("all are held", func() bool {
+			h.advance(time.Minute)
+			return !slices.ContainsFunc(bad, func(id ID) bool { return h.state(id) != "held" })
+		})
+	})
+}
+
 func TestMailThatKilledTheProcessThriceIsHeld(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		id := h.submit("S: x\r\n\r\n", "a@o.example")

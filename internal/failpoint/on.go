@@ -20,7 +20,7 @@ const On = true
 //	die     once: the file goes, then the process, as by kill -9
 //	kill    every time
 //	panic   every time
-//	hang    until the file is gone
+//	hang    until the file is gone or says otherwise
 func At(name string, about ...string) {
 	path := file(name)
 	action, subject := orders(path)
@@ -42,6 +42,7 @@ func At(name string, about ...string) {
 			time.Sleep(5 * time.Millisecond)
 			action, _ = orders(path)
 		}
+		At(name, about...) // there may be other orders now
 	default:
 		panic(fmt.Sprintf("failpoint %s: unknown action %q", name, action))
 	}

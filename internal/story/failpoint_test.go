@@ -159,7 +159,7 @@ func (c *crossing) survive(what string, so func() error) {
 			c.deaths++
 			c.kill()
 			c.advance(30 * time.Second)
-			c.start()
+			c.launch()
 			continue
 		}
 		if time.Now().After(deadline) {

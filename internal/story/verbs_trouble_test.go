@@ -23,6 +23,7 @@ type trouble struct {
 	store    *valve
 	disk     string // mount point
 	lock     *locker
+	postgres *dbtest.Server
 	dkim     *signingKey
 }
 
@@ -30,7 +31,7 @@ func troubleVerbs() map[string]verb {
 	return map[string]verb{
 		"relay": (*teller).relay, "provider": (*teller).idp, "store": (*teller).storeIs, "disk": (*teller).diskIs, "database": (*teller).databaseIs,
 		"kill": func(k *teller, _ step) { k.kill() }, "start": func(k *teller, _ step) { k.start() }, "stop": func(k *teller, _ step) { k.stop() },
-		"ready": (*teller).ready, "change": (*teller).change,
+		"ready": (*teller).ready, "clock": func(k *teller, st step) { k.order("clock", st.word(0)) }, "change": (*teller).change,
 	}
 }
 
@@ -50,7 +51,13 @@ func (k *teller) set(s *settings, name, value string) {
 		}
 		s.hop = startPostfix(k.t, "smtpd_discard_ehlo_keywords = "+value, "smtputf8_enable = no")
 	case "database":
+		if value == "own" {
+			k.postgres, s.database = dbtest.OwnPostgres(k.t)
+			return
+		}
 		s.database = dbtest.PostgresURL(k.t)
+	case "clock": // that the story moves
+		s.fails = true
 	case "store":
 		k.s3(s)
 	case "disk":
@@ -192,9 +199,17 @@ sys.stdin.read()
 db.execute("ROLLBACK")
 `
 
-// databaseIs: database locked|free.
+// databaseIs: database locked|free|down|up.
 func (k *teller) databaseIs(st step) {
 	k.t.Helper()
+	switch st.word(0) {
+	case "down":
+		k.postgres.Stop()
+		return
+	case "up":
+		k.postgres.Start(k.t)
+		return
+	}
 	if st.word(0) == "free" {
 		k.lock.stdin.Close()
 		if err := k.lock.cmd.Wait(); err != nil {

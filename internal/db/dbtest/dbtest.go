@@ -13,7 +13,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -67,14 +69,67 @@ func open(t testing.TB, url string, opts []db.Option) *db.DB {
 	return d
 }
 
+// Server is a PostgreSQL of a test's own, which it may stop and start.
+type Server struct{ s *server }
+
+// OwnPostgres starts one. It has one database.
+func OwnPostgres(t testing.TB) (*Server, string) {
+	t.Helper()
+	s, err := start(fmt.Sprintf("own-%d-%d", os.Getpid(), own.Add(1)))
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	o := &Server{s}
+	t.Cleanup(func() { o.Stop() })
+	name, err := s.create()
+	if err != nil {
+		t.Fatalf("create database: %v", err)
+	}
+	return o, s.url(name)
+}
+
+var own atomic.Int64
+
+// Stop ends the server at once, as when its machine goes.
+func (o *Server) Stop() {
+	if o.s.cmd == nil || o.s.cmd.Process == nil {
+		return
+	}
+	if err := o.s.cmd.Process.Signal(syscall.SIGQUIT); err == nil {
+		<-o.s.ended
+	}
+	o.s.cmd = nil
+}
+
+// Start brings it back.
+func (o *Server) Start(t testing.TB) {
+	t.Helper()
+	bin, err := binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := unprivileged()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.s.launch(bin, owner); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.s.ready(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 type server struct {
 	dir   string
 	port  int
+	cmd   *exec.Cmd
+	ended chan struct{}
 	mu    sync.Mutex
 	count int
 }
 
-var started = sync.OnceValues(start)
+var started = sync.OnceValues(func() (*server, error) { return start(fmt.Sprintf("pg-%d", os.Getpid())) })
 
 func (s *server) url(name string) string {
 	return fmt.Sprintf("postgres://sekisho@127.0.0.1:%d/%s?sslmode=disable", s.port, name)
@@ -94,7 +149,8 @@ func (s *server) create() (string, error) {
 	return name, err
 }
 
-func start() (*server, error) {
+// start makes a server in a directory named after this process, so that its remains can be told from another's.
+func start(name string) (*server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -104,7 +160,7 @@ func start() (*server, error) {
 		return nil, err
 	}
 	sweepOld()
-	s := &server{dir: filepath.Join(os.TempDir(), fmt.Sprintf("sekisho-pg-%d", os.Getpid()))}
+	s := &server{dir: filepath.Join(os.TempDir(), "sekisho-"+name)}
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -135,12 +191,14 @@ func (s *server) launch(bin string, owner *syscall.Credential) error {
 		"-p", strconv.Itoa(s.port), "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner, Pdeathsig: syscall.SIGQUIT}
-	failed := make(chan error)
+	failed, ended := make(chan error), make(chan struct{})
+	s.cmd, s.ended = cmd, ended
 	go func() {
 		// The death signal comes when the *thread* that forked ends, so that thread must live for ever.
 		runtime.LockOSThread()
 		failed <- cmd.Start()
 		cmd.Wait()
+		close(ended)
 		select {}
 	}()
 	return <-failed
@@ -184,8 +242,9 @@ func unprivileged() (*syscall.Credential, error) {
 // sweepOld removes what test binaries that have ended left behind.
 func sweepOld() {
 	old, _ := filepath.Glob(filepath.Join(os.TempDir(), "sekisho-pg-*"))
-	for _, dir := range old {
-		pid := filepath.Base(dir)[len("sekisho-pg-"):]
+	owned, _ := filepath.Glob(filepath.Join(os.TempDir(), "sekisho-own-*"))
+	for _, dir := range append(old, owned...) {
+		pid := strings.Split(filepath.Base(dir), "-")[2]
 		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
 			os.RemoveAll(dir)
 		}
