@@ -56,6 +56,17 @@ func TestNothingIsLostInACrash(t *testing.T) {
 		return
 	}
 	c.allArrive(hop)
+	h.idle()
+	c.compare(hop)
+	h.stop()
+	if out, errs, err := h.command("audit", "verify"); err != nil {
+		t.Errorf("audit verify: %v\n%s%s", err, out, errs)
+	}
+}
+
+// idle waits until nothing waits any more.
+func (h *house) idle() {
+	h.t.Helper()
 	h.eventually("nothing waits any more", func() error {
 		out, errs, err := h.command("queue", "list", "--json")
 		if err != nil || out != "" {
@@ -63,11 +74,6 @@ func TestNothingIsLostInACrash(t *testing.T) {
 		}
 		return nil
 	})
-	c.compare(hop)
-	h.stop()
-	if out, errs, err := h.command("audit", "verify"); err != nil {
-		t.Errorf("audit verify: %v\n%s%s", err, out, errs)
-	}
 }
 
 // shuffled is a random order of crashes; a true one is a cut.

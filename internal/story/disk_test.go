@@ -1,6 +1,7 @@
 package story
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -115,6 +116,15 @@ func (h *house) freeze() {
 		}
 		return nil
 	})
+}
+
+// repair is what the start of a machine does with a disk that has a fault.
+func (d *disk) repair() {
+	d.t.Helper()
+	out, err := exec.Command(testkit.Need(d.t, "e2fsck", "e2fsprogs"), "-fy", d.device).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) { // 1: corrected
+		d.t.Fatalf("repair the disk: %v\n%s", err, out)
+	}
 }
 
 // restore is the power coming back: the journal is replayed.

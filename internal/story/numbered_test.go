@@ -20,6 +20,8 @@ type numbered struct {
 
 	released int // of those that were held after three crashes
 
+	quiet sync.RWMutex // whoever has it to himself keeps mails from being handed in
+
 	mu   sync.Mutex
 	sent []*numberedMail // by number
 }
@@ -89,6 +91,8 @@ func (c *numbered) one(s *sender) bool {
 		return false
 	default:
 	}
+	c.quiet.RLock()
+	defer c.quiet.RUnlock()
 	m := c.compose()
 	a, err := s.send(letterOf{from: "alice@corp.example", to: []string{m.to}, raw: m.raw})
 	if err != nil {
@@ -157,16 +161,18 @@ func (c *numbered) allArrive(hop *recorder) {
 	c.h.within(3*time.Minute, "all mails have arrived", func() error {
 		got := copies(hop, c.h.t)
 		var missing []string
+		last := ""
 		for n, id := range kept {
 			if len(got[n]) == 0 {
-				missing = append(missing, fmt.Sprintf("%d (%s)", n, id))
+				missing, last = append(missing, fmt.Sprintf("%d (%s)", n, id)), id
 			}
 		}
 		if len(missing) > 0 {
 			if err := c.letGo(); err != nil {
 				return err
 			}
-			return fmt.Errorf("%d of %d have not: %s", len(missing), len(kept), strings.Join(missing[:min(len(missing), 5)], ", "))
+			out, errs, _ := c.h.command("queue", "show", last)
+			return fmt.Errorf("%d of %d have not: %s\n%s%s", len(missing), len(kept), strings.Join(missing[:min(len(missing), 5)], ", "), out, errs)
 		}
 		return nil
 	})

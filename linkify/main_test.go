@@ -1,0 +1,12 @@
+package linkify
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain fails when a test leaves a goroutine behind.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/sekisho-mail/sekisho/internal/db/dbtest.(*server).launch.func1"))
+}
