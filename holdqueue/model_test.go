@@ -12,16 +12,17 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
 )
 
 // TestQueueIsItsModel drives one mail through the queue by random commands, crashes and lost leases among them, and a
 // model of a page beside it. After each command they must agree, and what has left must be what the end says.
 func TestQueueIsItsModel(t *testing.T) {
-	runs := 0
+	place, runs := dbtest.Memory(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
 		h := &house{t: t}
-		dir := filepath.Join(t.TempDir(), fmt.Sprint(runs))
+		dir := filepath.Join(place, fmt.Sprint(runs))
 		var err error
 		h.db, err = db.Open(t.Context(), "sqlite:"+filepath.Join(dir, "sekisho.db"), db.WithClock(func() time.Time { return t0.Add(time.Duration(h.clock.Load())) }))
 		must(t, err)
@@ -30,7 +31,7 @@ func TestQueueIsItsModel(t *testing.T) {
 		for range 5 {
 			p := newPlay(rt, h)
 			rt.Repeat(map[string]func(*rapid.T){
-				"inspect": p.inspect, "inspection crashes": p.inspectCrash, "attempt": p.attempt, "next attempt": p.attempt, "time": p.time,
+				"inspect": p.inspect, "inspection crashes": p.inspectCrash, "inspection panics": p.inspectPanic, "attempt": p.attempt, "next attempt": p.attempt, "time": p.time,
 				"person": p.person, "restart": func(*rapid.T) { p.h.reopen(); p.plug() }, "": p.agree,
 			})
 			p.finish()
@@ -137,8 +138,8 @@ func (p *play) tidy() {
 // plug gives a queue that was just opened what it is given.
 func (p *play) plug() {
 	p.h.Inspect = func(_ context.Context, m *Message, _ Body) (Inspection, error) {
-		if p.script == "crash" {
-			panic("crash")
+		if p.script == "panic" {
+			panic(p.script)
 		}
 		return Inspection{Decisions: []Decision{p.verdict}}, nil
 	}
@@ -220,16 +221,38 @@ func (p *play) inspected(poison bool) {
 	p.m.release = p.m.accepted.Add(p.m.delay)
 }
 
-// inspectCrash takes the process along.
+// inspectCrash takes the process along: the work was claimed, and nobody comes back with a verdict.
 func (p *play) inspectCrash(*rapid.T) {
-	if p.m.state != Received || p.now().Before(p.m.lease) || p.m.crashes >= maxInspections {
+	c := p.suspect()
+	if c == nil {
 		return
 	}
-	c := p.claim(kindInspect, true)
-	p.script = "crash"
-	p.dies(func() { p.h.inspect(context.Background(), c) })
-	p.m.crashes++
+	p.h.reopen()
+	p.plug()
 	p.m.lease = p.now().Add(p.h.opts.Workers.Lease)
+}
+
+// inspectPanic is survived by the process, which puts the work back.
+func (p *play) inspectPanic(*rapid.T) {
+	c := p.suspect()
+	if c == nil {
+		return
+	}
+	p.script = "panic"
+	p.h.carryOut(context.Background(), &lane{do: p.h.inspect}, c)
+	p.m.lease = p.now().Add(time.Second << p.m.crashes)
+	if p.m.crashes == maxInspections {
+		p.inspected(true)
+	}
+}
+
+// suspect claims a mail for an inspection that goes wrong; nil when there is none to claim.
+func (p *play) suspect() *claim {
+	if p.m.state != Received || p.now().Before(p.m.lease) || p.m.crashes >= maxInspections {
+		return nil
+	}
+	p.m.crashes++
+	return p.claim(kindInspect, true)
 }
 
 // dies runs something that ends in a crash, and starts anew.

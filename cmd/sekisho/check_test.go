@@ -178,12 +178,7 @@ func TestCheckFindsEachMistake(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "open.secret"), []byte(s.password+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := closed.Addr().String()
-	closed.Close()
+	nobody := testkit.FreeAddress(t)
 	for name, c := range map[string]struct {
 		change []string
 		want   string // level and a part of the line

@@ -36,7 +36,7 @@ func ours() []rule {
 			"knows who people are, and neither mails nor rules nor pages"},
 		{"web/words", "", "texts alone"},
 		{"web/docx", "", "a form for texts, whatever they say"},
-		{"web/dextest", "", "starts a real provider for tests, and must not know what it is used for"},
+		{"web/dextest", "internal/testkit", "starts a real provider for tests, and must not know what it is used for"},
 
 		{"approval", "holdqueue internal/audit internal/db internal/failpoint internal/mailaddr internal/seal internal/yamlfile",
 			"people decide about held mail; what is in it reaches them as a verdict, never as MIME, rules or SMTP"},
@@ -74,7 +74,7 @@ func ours() []rule {
 		{"internal/blob", "internal/failpoint", "a leaf"},
 		{"internal/clamd", "", "a leaf: detection is given it as a function"},
 		{"internal/db", "internal/failpoint", "a leaf"},
-		{"internal/db/dbtest", "internal/db", "starts real databases for tests"},
+		{"internal/db/dbtest", "internal/db internal/testkit", "starts real databases for tests"},
 		{"internal/failpoint", "", "a leaf below the leaves: every step may be followed by a crash"},
 		{"internal/mailaddr", "", "a leaf"},
 		{"internal/gauge", "", "a leaf: it measures servers from outside, ours like any other"},

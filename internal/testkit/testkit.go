@@ -87,17 +87,6 @@ func Need(t testing.TB, program, debian string) string {
 	return ""
 }
 
-// FreeAddress is a loopback address on which nothing listens at this moment.
-func FreeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // start runs a server until the test ends and waits until it listens at address. What it printed is
 // shown when it does not.
 func start(t testing.TB, cmd *exec.Cmd, address string) {

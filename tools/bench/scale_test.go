@@ -79,7 +79,7 @@ func openCompany(t *testing.T, engine string) *company {
 	t.Helper()
 	c := &company{claimed: make(chan time.Time, 1)}
 	if engine == "sqlite" {
-		c.db = dbtest.SQLite(t)
+		c.db = dbtest.SQLiteIn(t, t.TempDir()) // a disk, as companies have
 	} else {
 		c.db = dbtest.Postgres(t)
 	}

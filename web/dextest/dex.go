@@ -16,12 +16,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
 // User is one account at the provider. The password of everybody is Password.
@@ -59,10 +62,11 @@ func Start(t testing.TB, redirects []string, users ...User) *Dex {
 
 // Run is Start for all tests of a package: the caller stops it.
 func Run(redirects []string, users ...User) (*Dex, error) {
-	address, err := freeAddress()
+	port, _, err := testkit.ReservePort() // until the test binary ends
 	if err != nil {
 		return nil, err
 	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	d := &Dex{Issuer: "http://" + address + "/dex", ClientID: "sekisho", ClientSecret: "not-a-secret", address: address, redirect: redirects}
 	return d, d.run(users)
 }
@@ -155,15 +159,6 @@ func (d *Dex) config(users []User) ([]byte, error) {
 			"id": d.ClientID, "secret": d.ClientSecret, "name": "Sekisho", "redirectURIs": d.redirect,
 		}},
 	})
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // Browser is an HTTP client that keeps cookies, as people's browsers do.

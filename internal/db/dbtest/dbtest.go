@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
 // Each runs body once on SQLite and once on PostgreSQL, each time with an empty, migrated database.
@@ -33,7 +33,38 @@ func Each(t *testing.T, body func(t *testing.T, d *db.DB), opts ...db.Option) {
 // SQLite opens an empty database in a file that goes with the test.
 func SQLite(t testing.TB, opts ...db.Option) *db.DB {
 	t.Helper()
-	return open(t, "sqlite:"+filepath.Join(t.TempDir(), "sekisho.db"), opts)
+	return SQLiteIn(t, Memory(t), opts...)
+}
+
+// SQLiteIn opens an empty database in a directory.
+func SQLiteIn(t testing.TB, dir string, opts ...db.Option) *db.DB {
+	t.Helper()
+	return open(t, "sqlite:"+filepath.Join(dir, "sekisho.db"), opts)
+}
+
+// Memory is a directory that goes with the test, in memory where there is room: nearly all the time of a test with a
+// database would be spent on waiting for a disk. What a power cut leaves is tested elsewhere, on a real one. Benchmarks
+// get a directory on a disk.
+func Memory(t testing.TB) string {
+	t.Helper()
+	const shm, room = "/dev/shm", 2 << 30 // containers often have 64 MB
+	var fs syscall.Statfs_t
+	if _, bench := t.(*testing.B); bench || syscall.Statfs(shm, &fs) != nil || int64(fs.Bavail)*fs.Bsize < room {
+		return t.TempDir()
+	}
+	sweepMemory(shm)
+	dir, err := os.MkdirTemp(shm, fmt.Sprintf("sekisho-sqlite-%d-", os.Getpid()))
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// sweepMemory gives back what test binaries that were killed left in memory.
+func sweepMemory(shm string) {
+	old, _ := filepath.Glob(filepath.Join(shm, "sekisho-sqlite-*"))
+	removeOrphans(old)
 }
 
 // Postgres opens an empty database on the test binary's own server.
@@ -169,7 +200,7 @@ func start(name string) (*server, error) {
 			return nil, err
 		}
 	}
-	if s.port, err = freePort(); err != nil {
+	if s.port, _, err = testkit.ReservePort(); err != nil {
 		return nil, err
 	}
 	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", s.dir+"/data", "-U", "sekisho", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
@@ -243,19 +274,15 @@ func unprivileged() (*syscall.Credential, error) {
 func sweepOld() {
 	old, _ := filepath.Glob(filepath.Join(os.TempDir(), "sekisho-pg-*"))
 	owned, _ := filepath.Glob(filepath.Join(os.TempDir(), "sekisho-own-*"))
-	for _, dir := range append(old, owned...) {
+	removeOrphans(append(old, owned...))
+}
+
+// removeOrphans removes directories whose names have as their third word a process that has ended.
+func removeOrphans(dirs []string) {
+	for _, dir := range dirs {
 		pid := strings.Split(filepath.Base(dir), "-")[2]
 		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
 			os.RemoveAll(dir)
 		}
 	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
