@@ -164,27 +164,37 @@ func (h *house) arrive(hop *mailboxes, all []parcel) {
 		}
 		return nil
 	})
-	n := 0
-	for _, p := range all {
-		n += len(p.to)
-	}
-	got := map[string][]delivery{}
-	for _, mail := range hop.Delivered(h.t, n) {
-		d := ofMailbox(mail)
-		got[d.to[0]] = append(got[d.to[0]], d)
-	}
+	want := map[string][]byte{}
 	for _, p := range all {
 		for _, to := range p.to {
-			if len(got[to]) != 1 {
-				h.t.Errorf("%s has %d mails", to, len(got[to]))
-				continue
+			want[to] = p.raw
+		}
+	}
+	var got map[string][]delivery
+	h.eventually("every mailbox has its mail", func() error {
+		got = map[string][]delivery{}
+		for _, d := range hop.deliveries(h.t) {
+			if d.to[0] != user || d.from != "" { // not the notice of a mail that waits
+				got[d.to[0]] = append(got[d.to[0]], d)
 			}
-			if err := identical(p.raw, got[to][0].raw); err != nil {
-				h.t.Errorf("%s: %v", to, err)
+		}
+		for to := range want {
+			if len(got[to]) == 0 {
+				return fmt.Errorf("%s has none", to)
 			}
-			if got[to][0].from != user {
-				h.t.Errorf("%s: from <%s>", to, got[to][0].from)
-			}
+		}
+		return nil
+	})
+	for to, mails := range got {
+		if len(mails) != 1 || want[to] == nil {
+			h.t.Errorf("%s has %d mails; sent to it: %v", to, len(mails), want[to] != nil)
+			continue
+		}
+		if err := identical(want[to], mails[0].raw); err != nil {
+			h.t.Errorf("%s: %v", to, err)
+		}
+		if mails[0].from != user {
+			h.t.Errorf("%s: from <%s>", to, mails[0].from)
 		}
 	}
 	h.stop()

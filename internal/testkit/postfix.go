@@ -258,7 +258,7 @@ func (p *NextHop) Await(t testing.TB, what string, enough func(mails [][]byte) b
 
 func (p *NextHop) await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no %s\n%s", what, p.Log())
 		}
