@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/bzip2"
 	"compress/gzip"
 	"errors"
@@ -80,17 +81,22 @@ func latinBytes(s string) []byte {
 }
 
 func (w *Walk) tar(f file) error {
-	r := tar.NewReader(newReader(w, f.body))
+	src := newReader(w, f.body)
+	r := tar.NewReader(src)
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
+			if rest := bytes.Trim(f.body[len(f.body)-src.Len():], "\x00"); len(rest) > 0 {
+				w.out.Form(FormHidden, Attachment, f.path+"#after", aroundArchive)
+				w.file(f.in("after", rest)) // some programs read on behind the end
+			}
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		name := message.DecodeText([]byte(h.Name), "")[0]
-		if h.Typeflag != tar.TypeReg || h.Size == 0 {
+		if h.Size == 0 { // links and directories; all else has content, whatever its type is called
 			w.label(f.in(name, nil))
 			continue
 		}

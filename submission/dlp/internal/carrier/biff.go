@@ -48,6 +48,7 @@ type biffBook struct {
 	old     bool // Excel 5: bytes in a code page
 	page    string
 	strings []string
+	used    map[uint32]bool // strings that stand in a cell
 	formats map[uint16]cellStyle
 	fonts   []string    // the veil of each
 	styles  []cellStyle // by XF
@@ -70,9 +71,14 @@ type biffSheet struct {
 }
 
 func (w *Walk) biff(f file, b []byte) error {
-	k := &biffBook{w: w, f: f, b: b, page: "windows-1252", formats: map[uint16]cellStyle{}, current: -1}
+	k := &biffBook{w: w, f: f, b: b, page: "windows-1252", formats: map[uint16]cellStyle{}, used: map[uint32]bool{}, current: -1}
 	err := k.read()
 	k.endSheet()
+	for i, s := range k.strings { // what no cell shows any more
+		if !k.used[uint32(i)] && s != "" {
+			k.aside.WriteString(s + "\n")
+		}
+	}
 	if k.aside.Len() > 0 {
 		w.text(Text{Text: detect.Text{Body: k.aside.String(), Title: f.name}, Where: Attachment, Path: f.path, First: true})
 	}
@@ -232,6 +238,7 @@ func (k *biffBook) cell(id uint16, b []byte) {
 	case recLabelSST:
 		if len(b) >= 10 {
 			if n := binary.LittleEndian.Uint32(b[6:]); int64(n) < int64(len(k.strings)) {
+				k.used[n] = true
 				k.add(row, col, xf, k.strings[n])
 			}
 		}

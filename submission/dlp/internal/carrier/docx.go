@@ -13,6 +13,7 @@ func (w *Walk) docx(f file) error {
 	if err != nil {
 		return err
 	}
+	vanished := vanishedStyles(o.peek("word/styles.xml"))
 	for _, name := range o.order {
 		if !strings.HasPrefix(name, "word/") || !strings.HasSuffix(name, ".xml") || skipped(name) || strings.Contains(name, "/_rels/") {
 			continue
@@ -21,7 +22,7 @@ func (w *Walk) docx(f file) error {
 		if place == "document" {
 			place = ""
 		}
-		o.wordPart(place, o.xml(name))
+		o.wordPart(place, o.xml(name), vanished)
 	}
 	return o.rest()
 }

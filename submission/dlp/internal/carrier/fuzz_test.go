@@ -118,7 +118,8 @@ func FuzzDocuments(f *testing.F) {
 			w.pptBinary(g, c, "")
 			w.wordBinary(g, c, "")
 		case 1:
-			o.wordPart("", newXML(b))
+			o.wordPart("", newXML(b), vanishedStyles(b))
+			loose(b)
 			o.slide("slides", "", b, deck{width: 100, height: 100, white: true})
 			onColour(b)
 		case 2:

@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"net/url"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -13,11 +14,18 @@ import (
 func (w *Walk) htmlFile(f file) error {
 	readings := message.DecodeText(f.body, htmlCharset(f))
 	for i, body := range readings[:min(len(readings), w.limits.ReadingsPerPart)] {
-		t := htmlText(body)
+		t, hidden := htmlText(body)
 		w.text(Text{Text: detect.Text{Body: t.b.String(), Cells: t.cells, Title: f.name}, Where: Attachment, Path: f.path, First: i == 0})
+		if i == 0 {
+			w.unseen(hidden, Attachment, f.path)
+		}
 	}
-	if allGarbled(readings) {
+	unknown := w.blobs(f, readings[0])
+	switch {
+	case allGarbled(readings):
 		return errUnreadable
+	case sealed(readings[0], unknown):
+		return ErrEncrypted
 	}
 	return nil
 }
@@ -39,12 +47,19 @@ func htmlCharset(f file) string {
 	return ""
 }
 
+// unseen reports what a page hides.
+func (w *Walk) unseen(hidden []string, where Where, path string) {
+	for _, how := range hidden {
+		w.out.Form(FormHidden, where, path, how)
+	}
+}
+
 // htmlText is everything a document says: what is shown, and behind it what is
-// hidden (comments, alt texts, link targets, styles that hide are not asked).
+// not (comments, alt texts, link targets, what styles hide; hidden lists how).
 // Quotations keep their mark, tables their cells.
-func htmlText(s string) *wordText {
+func htmlText(s string) (text *wordText, hidden []string) {
 	t := &wordText{}
-	h := htmlReader{t: t}
+	h := htmlReader{t: t, look: htmlLooks{painted: paints(s)}}
 	z := html.NewTokenizer(strings.NewReader(s))
 	z.SetMaxBuf(1 << 20)
 	for {
@@ -52,16 +67,20 @@ func htmlText(s string) *wordText {
 		case html.ErrorToken:
 			h.closeAll()
 			t.b.WriteString(h.hidden.String())
-			return t
+			return t, h.look.found
 		case html.TextToken:
 			h.text(string(z.Text()))
 		case html.CommentToken:
 			h.aside(string(z.Text()))
-		case html.StartTagToken, html.SelfClosingTagToken:
+		case html.StartTagToken:
 			name, attrs := z.TagName()
-			h.open(string(name), z, attrs)
+			h.open(string(name), z, attrs, false)
+		case html.SelfClosingTagToken:
+			name, attrs := z.TagName()
+			h.open(string(name), z, attrs, true)
 		case html.EndTagToken:
 			name, _ := z.TagName()
+			h.look.close(string(name))
 			h.close(string(name))
 		}
 	}
@@ -70,6 +89,7 @@ func htmlText(s string) *wordText {
 type htmlReader struct {
 	t      *wordText
 	hidden strings.Builder
+	look   htmlLooks
 	quote  int    // depth of blockquotes
 	raw    string // inside script or style
 	fresh  bool   // at the start of a line
@@ -83,6 +103,10 @@ func (h *htmlReader) text(s string) {
 		if h.raw == "script" {
 			h.aside(s)
 		}
+		return
+	}
+	if strings.TrimSpace(s) != "" && h.look.unseen() {
+		h.aside(s) // apart, or it would tear what is shown
 		return
 	}
 	if h.pre > 0 {
@@ -133,8 +157,11 @@ func (h *htmlReader) aside(s string) {
 	}
 }
 
-func (h *htmlReader) open(name string, z *html.Tokenizer, attrs bool) {
-	id, class := h.attributes(name, z, attrs)
+func (h *htmlReader) open(name string, z *html.Tokenizer, attrs, empty bool) {
+	id, class, look := h.attributes(z, attrs)
+	if !empty {
+		h.look.open(name, look)
+	}
 	switch name {
 	case "script", "style":
 		h.raw = name
@@ -181,23 +208,48 @@ func (h *htmlReader) reply(id, class string) {
 	}
 }
 
-// attributes collects what attributes say to people and machines.
-func (h *htmlReader) attributes(name string, z *html.Tokenizer, more bool) (id, class string) {
+// attributes collects what attributes say to people and machines, and how the
+// element looks.
+func (h *htmlReader) attributes(z *html.Tokenizer, more bool) (id, class string, look htmlLook) {
 	for more {
 		var k, v []byte
 		k, v, more = z.TagAttr()
-		switch string(k) {
+		key := string(k)
+		look.attribute(key, v)
+		switch key {
 		case "id":
 			id = string(v)
 		case "class":
 			class = string(v)
-		case "alt", "title", "placeholder", "value", "content", "href", "src", "action", "aria-label", "summary", "cite", "data":
-			if s := string(v); len(s) < 4096 && !strings.HasPrefix(s, "data:") && !strings.HasPrefix(s, "cid:") {
-				h.aside(s)
+		case "alt", "title", "placeholder", "value", "content", "href", "src", "action", "aria-label", "summary", "cite", "data", "label",
+			"formaction", "xlink:href", "srcset", "srcdoc", "background", "poster", "longdesc", "ping":
+			h.says(string(v))
+		default:
+			if strings.HasPrefix(key, "on") { // what a click does
+				h.says(string(v))
 			}
 		}
 	}
-	return id, class
+	return id, class, look
+}
+
+// says searches the value of an attribute. A short text may stand in a data:
+// address as it is; files there are opened elsewhere.
+func (h *htmlReader) says(v string) {
+	if strings.HasPrefix(v, "cid:") {
+		return
+	}
+	if rest, ok := strings.CutPrefix(v, "data:"); ok {
+		kind, body, _ := strings.Cut(rest, ",")
+		if strings.HasSuffix(kind, ";base64") {
+			return
+		}
+		if plain, err := url.PathUnescape(body); err == nil {
+			body = plain
+		}
+		v = body
+	}
+	h.aside(v)
 }
 
 func (h *htmlReader) close(name string) {

@@ -175,11 +175,15 @@ func (w *Walk) bodyText(p *message.Part, f file, outermost bool) {
 	for i, s := range readings[:min(len(readings), w.limits.ReadingsPerPart)] {
 		t := Text{Text: detect.Text{Body: s, Mail: true, Title: p.Message().Text("Subject")}, Where: where, Path: partPath(p, f), First: i == 0}
 		if p.MediaType == "text/html" {
-			h := htmlText(s)
+			h, hidden := htmlText(s)
 			t.Body, t.Cells = h.b.String(), h.cells
+			if i == 0 {
+				w.unseen(hidden, where, t.Path)
+			}
 		}
 		w.text(t)
 	}
+	w.blobs(file{name: p.Filename, path: partPath(p, f), depth: f.depth, label: p.Charset}, readings[0])
 	switch {
 	case strings.Contains(readings[0], "-----BEGIN PGP MESSAGE-----"):
 		w.out.Form(FormEncrypted, where, partPath(p, f), "pgp")

@@ -39,8 +39,10 @@ type odfReader struct {
 	inCell bool
 	repeat int
 	value  string
+	kept   string // the text a cell holds, whatever it shows
 	look   odfLook
-	found  []veil // place and way
+	aside  strings.Builder // values that are not shown, links, alt texts
+	found  []veil          // place and way
 }
 
 // odfLook is what the automatic styles say is not to be seen.
@@ -53,8 +55,11 @@ type odfLook struct {
 	column  int
 	spans   []string // way of each open paragraph and span
 	inside  map[string]int
-	gone    int // inside tracked changes
-	noted   int // inside annotations and notes
+	gone    int  // inside tracked changes
+	noted   int  // inside annotations and notes
+	spoken  int  // inside the notes of a speaker
+	veiled  int  // inside sections that are not shown
+	slide   bool // the current slide is not shown
 }
 
 // coloured marks a style with a ground on which white letters are seen.
@@ -87,11 +92,15 @@ func (o *office) odfPart(place string, body []byte) {
 		}
 		r.style(x)
 		r.tag(x)
+		if speaking(x.name) {
+			x.says(&r.aside, false)
+		}
 	}
 	if r.sheet != nil {
 		r.sheet.flush()
 	}
 	o.emitWord(place, &r.text)
+	o.text(place, r.aside.String())
 	for _, v := range r.found {
 		o.hidden(v.cell, v.how)
 	}
@@ -117,7 +126,7 @@ func (r *odfReader) note(how string) {
 }
 
 func (r *odfReader) chars(s string) {
-	if strings.TrimSpace(s) != "" {
+	if strings.TrimSpace(s) != "" && (r.look.spoken == 0 || notes(s)) {
 		r.seen()
 	}
 	if r.inCell {
@@ -138,6 +147,12 @@ func (r *odfReader) seen() {
 		r.note(trackedDeletion)
 	case l.noted > 0:
 		r.note(aComment)
+	case l.spoken > 0:
+		r.note(speakerNotes)
+	case l.slide:
+		r.note(hiddenSlide)
+	case l.veiled > 0:
+		r.note(hiddenText)
 	default:
 		for _, way := range []string{hiddenText, tinyText, whiteText} {
 			if l.inside[way] > 0 && (way != whiteText || l.inside[coloured] == 0) {
@@ -174,12 +189,35 @@ func (r *odfReader) style(x *xmlScanner) {
 		if x.attr("display") == "false" {
 			l.ways[l.style] = hiddenSheet
 		}
+	case "drawing-page-properties":
+		if x.attr("visibility") == "hidden" {
+			l.ways[l.style] = hiddenSlide
+		}
+	case "page":
+		l.slide = !x.closing && l.ways[x.attr("style-name")] == hiddenSlide
+	case "notes":
+		l.spoken += sign(x)
+	case "section":
+		r.section(x)
+	case "hidden-text", "hidden-paragraph", "variable-set", "user-field-decl":
+		if v := x.attr("string-value"); v != "" {
+			r.aside.WriteString(v + "\n")
+			r.note(hiddenText)
+		}
 	case "p", "h", "span":
 		r.span(x)
 	case "tracked-changes":
 		l.gone += sign(x)
 	case "annotation":
 		l.noted += sign(x)
+	}
+}
+
+// section follows sections that are not shown, and those inside them.
+func (r *odfReader) section(x *xmlScanner) {
+	l := &r.look
+	if display := x.attr("display"); l.veiled > 0 || display == "none" || display == "condition" {
+		l.veiled += sign(x)
 	}
 }
 
@@ -260,6 +298,7 @@ func (r *odfReader) table(x *xmlScanner) {
 func (r *odfReader) tableCell(x *xmlScanner) {
 	if !x.closing {
 		r.repeat, _ = strconv.Atoi(x.attr("number-columns-repeated")) // 0 is one
+		r.kept = x.attr("string-value")
 		r.value = x.attr("date-value")
 		if v := x.attr("value"); r.value == "" && v != "" && !strings.ContainsAny(v, ".eE") {
 			r.value = v // 1.23E+11 is shown, the value is exact
@@ -276,6 +315,9 @@ func (r *odfReader) tableCell(x *xmlScanner) {
 	if r.value != "" && shown != r.value && r.sheet != nil {
 		shown = strings.TrimSpace(r.value)
 	}
+	if r.kept != "" && r.kept != shown {
+		r.aside.WriteString(r.kept + "\n")
+	}
 	repeat := max(1, r.repeat)
 	if r.sheet != nil && shown != "" {
 		r.unseen()
@@ -291,7 +333,7 @@ func (r *odfReader) tableCell(x *xmlScanner) {
 
 // way is how the style of a text or cell hides what is in it.
 func (r *odfReader) way(x *xmlScanner) string {
-	if way := r.look.ways[x.attr("style-name")]; way != hiddenSheet {
+	if way := r.look.ways[x.attr("style-name")]; way != hiddenSheet && way != hiddenSlide {
 		return way
 	}
 	return ""

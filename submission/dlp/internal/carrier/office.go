@@ -134,8 +134,6 @@ func (o *office) rest() error {
 		switch {
 		case strings.HasSuffix(name, ".xml"), strings.HasSuffix(name, ".rels"), strings.HasSuffix(name, ".vml"):
 			o.properties(name)
-		case strings.EqualFold(base, "vbaProject.bin"), strings.HasSuffix(base, ".bin") && !strings.Contains(name, "embeddings/"):
-			// printer settings and compiled macros hold no text of the document
 		default:
 			o.embedded(name)
 		}
@@ -149,28 +147,48 @@ func (o *office) rest() error {
 	return nil
 }
 
+// embedded opens a file inside the package. What programs keep there for
+// themselves (settings of a printer, thumbnails, compiled macros) is of no known
+// type and is searched for words; what is, was put there.
 func (o *office) embedded(name string) {
-	for _, dir := range []string{"ObjectReplacements/", "Thumbnails/", "Configurations2/", "layout-cache", "docProps/thumbnail", "mimetype"} {
-		if strings.HasPrefix(name, dir) {
-			return // pictures and caches of the program
-		}
-	}
 	b := o.part(name)
-	if len(b) == 0 || kind.Silent(kind.Of(name, b)) && o.w.readers.OCR == nil {
+	if len(b) == 0 || name == "mimetype" && strings.HasPrefix(string(b), "application/") {
 		return
 	}
-	o.w.file(o.f.in(name, b))
+	k := kind.Of(name, b)
+	behind, _ := kind.Behind(b, k)
+	switch {
+	case kind.Silent(k) && o.w.readers.OCR == nil && behind < 0 && !kind.IsText(b):
+	case k == kind.Unknown && ownPart(name):
+		o.w.strings(file{path: o.f.path + "#" + name, body: b})
+	default:
+		o.w.file(o.f.in(name, b))
+	}
 }
 
-// properties searches the text and the targets of the smaller parts.
+// ownPart says that programs write a part for themselves.
+func ownPart(name string) bool {
+	for _, dir := range []string{"ObjectReplacements/", "Thumbnails/", "Configurations2/", "layout-cache", "docProps/thumbnail"} {
+		if strings.HasPrefix(name, dir) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, ".bin") && !strings.Contains(name, "embeddings/")
+}
+
+// properties searches the text and the attributes of the smaller parts.
 func (o *office) properties(name string) {
+	body := o.part(name)
 	if skipped(name) {
+		if text := strings.TrimSpace(loose(body)); text != "" {
+			o.text(propertyPlace(name), text)
+		}
 		return
 	}
-	body := o.part(name)
 	o.about(name, body)
 	x := newXML(body)
 	var b strings.Builder
+	custom := strings.HasPrefix(name, "customXml/")
 	for {
 		switch x.next() {
 		case xmlEnd:
@@ -181,11 +199,7 @@ func (o *office) properties(name string) {
 				b.WriteString(s + "\n")
 			}
 		case xmlTag:
-			for _, a := range []string{"Target", "descr", "title", "name", "author"} {
-				if v := x.attr(a); v != "" && strings.ContainsAny(v, "@0123456789") && !strings.HasSuffix(v, ".xml") {
-					b.WriteString(v + "\n")
-				}
-			}
+			x.says(&b, custom)
 			if x.name == "p" && x.closing {
 				b.WriteByte('\n')
 			}
@@ -194,6 +208,64 @@ func (o *office) properties(name string) {
 			}
 		}
 	}
+}
+
+// says writes the attributes of the current tag that hold what people wrote:
+// texts for those who cannot see, targets of links, questions and choices of
+// forms, letters of a watermark, variables, commands to a database. all: of data
+// in a form of its own every attribute.
+func (x *xmlScanner) says(b *strings.Builder, all bool) {
+	if x.closing || strings.IndexByte(x.tag, '=') < 0 {
+		return
+	}
+	for rest := x.tag; ; {
+		name, value, more, ok := nextAttribute(rest)
+		if !ok {
+			return
+		}
+		rest = more
+		switch name {
+		case "descr", "title", "alt", "tooltip", "display", "prompt", "promptTitle", "error", "errorTitle", "caption", "connection", "command", "displayText",
+			"string", "instr", "placeholder":
+		case "Target", "href":
+			if strings.HasSuffix(value, ".xml") || !strings.ContainsAny(value, ":@") {
+				continue
+			}
+		case "name", "author", "value":
+			if x.name != "listItem" && !strings.ContainsAny(value, "@0123456789") {
+				continue
+			}
+		case "val":
+			if x.name != "docVar" && x.name != "tag" && x.name != "alias" {
+				continue
+			}
+		default:
+			if !all || strings.HasPrefix(name, "xmlns") {
+				continue
+			}
+		}
+		if value != "" {
+			b.WriteString(unescape(value) + "\n")
+		}
+	}
+}
+
+// loose is the text of a part that describes formatting: there should be none,
+// but for the variables of a document.
+func loose(body []byte) string {
+	var b strings.Builder
+	x := newXML(body)
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		switch {
+		case tok == xmlChars:
+			if s := strings.TrimSpace(x.text); s != "" {
+				b.WriteString(s + "\n")
+			}
+		case x.name == "docVar":
+			x.says(&b, false)
+		}
+	}
+	return b.String()
 }
 
 // about reads what the properties say of people and of labels.
@@ -242,7 +314,7 @@ func hasPerson(body []byte) bool {
 // programs write such names where nobody gave one.
 var programs = []string{"openpyxl", "python-docx", "python-pptx", "apache poi", "xlsxwriter", "microsoft office user", "user", "admin", "administrator", "windows ユーザー", "unknown"}
 
-// skipped parts describe formatting and hold nothing a person wrote.
+// skipped parts describe formatting; what they say by attributes is no text.
 func skipped(name string) bool {
 	for _, s := range []string{"theme/", "styles.xml", "fontTable.xml", "webSettings.xml", "settings.xml", "calcChain.xml", "presProps.xml", "viewProps.xml",
 		"tableStyles.xml", "[Content_Types].xml", "numbering.xml", "workbook.xml", "META-INF/", "manifest.rdf"} {

@@ -19,21 +19,37 @@ func (w *Walk) plain(f file, k string) error {
 	readings := message.DecodeText(f.body, f.label)
 	for i, body := range readings[:min(len(readings), w.limits.ReadingsPerPart)] {
 		t := Text{Text: detect.Text{Body: body, Title: f.name}, Where: Attachment, Path: f.path, First: i == 0}
+		source := body
 		switch k {
 		case kind.CSV:
 			w.table(t)
 			continue
 		case kind.Calendar, kind.VCard:
 			t.Body = unfoldLines(body)
+			source = t.Body
 		case kind.XML:
 			t.Body = body + "\n" + xmlText(body)
 		}
 		w.text(t)
+		if i == 0 {
+			w.blobs(f, source)
+			w.scripted(f, body)
+		}
 	}
 	if allGarbled(readings) {
 		return errUnreadable
 	}
 	return nil
+}
+
+// scripted says that a picture in SVG runs a script when a browser opens it.
+func (w *Walk) scripted(f file, body string) {
+	if head := body[:min(len(body), 4096)]; !strings.Contains(head, "<svg") {
+		return
+	}
+	if low := strings.ToLower(body); strings.Contains(low, "<script") || strings.Contains(low, "onload=") {
+		w.out.Form(FormMacro, Attachment, f.path, "script")
+	}
 }
 
 // garbled says that a text is mostly replacement characters: decoding failed.

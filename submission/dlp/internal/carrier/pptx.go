@@ -111,6 +111,8 @@ type slideReader struct {
 	x, y   int64
 	white  bool
 	tiny   bool
+	gone   bool // the current shape is switched off
+	aside  strings.Builder
 	found  []string
 }
 
@@ -134,6 +136,7 @@ func (o *office) slide(dir, place string, body []byte, d deck) {
 		}
 	}
 	o.emitWord(place, r.t)
+	o.text(place, r.aside.String())
 	if strings.TrimSpace(r.t.b.String()) == "" {
 		return
 	}
@@ -157,6 +160,8 @@ func (r *slideReader) chars(s string) {
 		return
 	}
 	switch {
+	case r.gone:
+		r.found = once(r.found, hiddenText)
 	case r.off:
 		r.found = once(r.found, offPage)
 	case r.tiny:
@@ -176,8 +181,12 @@ func (r *slideReader) tag(x *xmlScanner) {
 		return
 	case "grpSp":
 		r.groups += sign(x)
-	case "sp":
-		r.off = false
+	case "sp", "graphicFrame", "pic":
+		r.off, r.gone = false, false
+	case "cNvPr":
+		if v := x.attr("hidden"); !x.closing && r.groups == 0 {
+			r.gone = v == "1" || v == "true"
+		}
 	case "off":
 		if !x.closing {
 			r.x, r.y = x.number("x"), x.number("y")
@@ -201,6 +210,9 @@ func (r *slideReader) tag(x *xmlScanner) {
 		if !x.closing && cropped(x) {
 			r.found = once(r.found, croppedPicture)
 		}
+	}
+	if speaking(x.name) {
+		x.says(&r.aside, false)
 	}
 	r.t.structure(x)
 }

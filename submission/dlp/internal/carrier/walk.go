@@ -169,6 +169,7 @@ var (
 	errTime        = errors.New("out of time")
 	errUnsupported = errors.New("unsupported")
 	errUnreadable  = errors.New("no text")
+	errNoArchive   = errors.New("no archive")
 )
 
 // reasonOf maps an error to what the report says.
@@ -229,6 +230,9 @@ func (w *Walk) file(f file) {
 	defer func() { w.deadline = outer }()
 	w.name(f)
 	if err := w.open(f, k); err != nil {
+		w.failed(f, err)
+	}
+	if err := w.behind(f, k); err != nil {
 		w.failed(f, err)
 	}
 }
@@ -361,7 +365,7 @@ func (w *Walk) open(f file, k string) (err error) {
 // not read; what nobody knows is searched for words, and said to be unread.
 func (w *Walk) other(f file, k string) error {
 	if kind.Silent(k) {
-		w.picture(f, k)
+		w.quiet(f, k)
 		return nil
 	}
 	w.strings(f)

@@ -21,6 +21,10 @@ type wordReader struct {
 	drawings  int
 	posOffset bool
 	page      int64 // width of the page in EMU
+	shapes    int   // open VML shapes inside the far one
+	vanished  map[string]bool
+	paragraph bool // its style hides it
+	aside     strings.Builder
 	found     []string
 }
 
@@ -37,9 +41,26 @@ const (
 	emuFarthest = 558 * 36000 // the widest page Word knows
 )
 
-// wordPart reads one part of a document.
-func (o *office) wordPart(place string, x *xmlScanner) {
-	r := &wordReader{t: &wordText{}, page: emuA3}
+// vanishedStyles are the styles that hide what is written in them.
+func vanishedStyles(body []byte) map[string]bool {
+	out := map[string]bool{}
+	style := ""
+	x := newXML(body)
+	for tok := x.next(); tok != xmlEnd; tok = x.next() {
+		switch {
+		case tok == xmlChars:
+		case x.opens("style"):
+			style = x.attr("styleId")
+		case x.opens("vanish") && x.attr("val") != "0" && x.attr("val") != "false":
+			out[style] = true
+		}
+	}
+	return out
+}
+
+// wordPart reads one part of a document; vanished are the styles that hide.
+func (o *office) wordPart(place string, x *xmlScanner, vanished map[string]bool) {
+	r := &wordReader{t: &wordText{}, page: emuA3, vanished: vanished}
 	for n := 0; ; n++ {
 		if n%4096 == 0 && o.w.over() != nil {
 			o.err = errTime
@@ -60,6 +81,7 @@ func (o *office) wordPart(place string, x *xmlScanner) {
 		}
 	}
 	o.emitWord(place, r.t)
+	o.text(place, r.aside.String())
 	for _, how := range r.found {
 		o.hidden(place, how)
 	}
@@ -85,7 +107,7 @@ func (r *wordReader) chars(s string) {
 	switch {
 	case r.inDeleted:
 		r.note(trackedDeletion)
-	case r.run.vanish:
+	case r.run.vanish, r.paragraph:
 		r.note(hiddenText)
 	case r.run.tiny:
 		r.note(tinyText)
@@ -109,6 +131,9 @@ func (r *wordReader) tag(x *xmlScanner) {
 		return
 	case "p", "tc":
 		r.ground(x)
+		r.paragraph = false
+	case "shape", "rect", "roundrect", "oval":
+		r.shape(x)
 	case "txbxContent", "textbox":
 		r.boxes += sign(x)
 	case "anchor":
@@ -129,8 +154,53 @@ func (r *wordReader) tag(x *xmlScanner) {
 	}
 	if !x.closing {
 		r.look(x)
+		if speaking(x.name) {
+			x.says(&r.aside, false)
+		}
 	}
 	r.t.structure(x)
+}
+
+// speaking elements have attributes that people write: pictures and shapes,
+// links, fields, watermarks, choices of forms.
+func speaking(name string) bool {
+	switch name {
+	case "docPr", "cNvPr", "textpath", "fldSimple", "listItem", "hyperlink", "hlinkClick", "shape", "rect", "imagedata", "alias", "tag", "a", "frame":
+		return true
+	}
+	return false
+}
+
+// shape follows the drawings of older Word, which say their place in a style.
+func (r *wordReader) shape(x *xmlScanner) {
+	switch {
+	case x.closing && r.shapes > 0:
+		if r.shapes--; r.shapes == 0 {
+			r.far = false
+			r.drawings--
+		}
+	case x.closing, x.empty:
+	case r.shapes > 0:
+		r.shapes++
+	case r.shapeAway(x.attr("style")):
+		r.far, r.shapes = true, 1
+		r.drawings++
+	}
+}
+
+// shapeAway says that a shape stands off the page: CSS with lengths in points.
+func (r *wordReader) shapeAway(style string) bool {
+	for _, one := range strings.Split(style, ";") {
+		name, value, _ := strings.Cut(one, ":")
+		if name = strings.TrimSpace(name); name != "margin-left" && name != "margin-top" && name != "left" && name != "top" {
+			continue
+		}
+		n, ok := points(strings.TrimSpace(value))
+		if emu := int64(n * 12700); ok && (emu > 2*r.page || emu < -r.page) {
+			return true
+		}
+	}
+	return false
 }
 
 // ground opens and closes what may have a background of its own.
@@ -161,6 +231,14 @@ func (r *wordReader) look(x *xmlScanner) {
 	switch x.name {
 	case "vanish":
 		r.run.vanish = r.run.open && on()
+	case "rStyle":
+		r.run.vanish = r.run.vanish || r.run.open && r.vanished[x.attr("val")]
+	case "pStyle":
+		r.paragraph = r.vanished[x.attr("val")]
+	case "docPr":
+		if v := x.attr("hidden"); v == "1" || v == "true" {
+			r.note(hiddenText)
+		}
 	case "color":
 		r.run.white = r.run.open && white(x.attr("val"))
 	case "sz":

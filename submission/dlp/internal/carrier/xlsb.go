@@ -59,6 +59,7 @@ func (w *Walk) xlsb(f file) error {
 		}
 		b.readBinarySheet(s)
 	}
+	b.leftovers()
 	for _, name := range o.like("xl/comments", ".bin") {
 		b.binaryComments(strings.TrimSuffix(path.Base(name), ".bin"), o.part(name))
 	}
@@ -221,7 +222,7 @@ func (c *cellReader) binaryRecord(id int, r []byte) {
 		c.put(s, style)
 	case id == xbShared && len(rest) >= 4:
 		if n := binary.LittleEndian.Uint32(rest); int64(n) < int64(len(c.book.strings)) {
-			c.put(c.book.strings[n], style)
+			c.put(c.book.shared(int(n)), style)
 		}
 	}
 }

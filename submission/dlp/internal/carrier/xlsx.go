@@ -15,6 +15,7 @@ import (
 type workbook struct {
 	o       *office
 	strings []string
+	used    []bool // strings that stand in a cell
 	styles  []cellStyle
 	since04 bool // days count from 1904
 }
@@ -46,49 +47,9 @@ func (w *Walk) xlsx(f file) error {
 		}
 		b.readSheet(s)
 	}
+	b.leftovers()
 	b.extras()
 	return o.rest()
-}
-
-// extras are what a workbook keeps beside its sheets.
-func (b *workbook) extras() {
-	for _, prefix := range []string{"xl/comments", "xl/threadedComments/"} {
-		for _, name := range b.o.like(prefix, ".xml") {
-			place := strings.TrimSuffix(path.Base(name), ".xml")
-			b.o.text(place, xmlText(string(b.o.part(name))))
-			b.o.hidden(place, aComment)
-		}
-	}
-	for _, name := range b.o.like("xl/pivotCache/", ".xml") {
-		b.pivot(name)
-	}
-	for _, name := range b.o.like("xl/externalLinks/", ".xml") {
-		if !strings.Contains(name, "/_rels/") {
-			b.external(name)
-		}
-	}
-}
-
-// external searches the values of another workbook that a link keeps here.
-func (b *workbook) external(name string) {
-	x := b.o.xml(name)
-	var out strings.Builder
-	values := 0
-	for tok := x.next(); tok != xmlEnd; tok = x.next() {
-		if tok == xmlChars {
-			if s := strings.TrimSpace(x.text); s != "" {
-				out.WriteString(s + "\n")
-				values++
-			}
-		} else if x.opens("sheetName") || x.opens("definedName") {
-			out.WriteString(x.attr("val") + x.attr("name") + "\n")
-		}
-	}
-	place := strings.TrimSuffix(path.Base(name), ".xml")
-	b.o.text(place, out.String())
-	if values > 0 {
-		b.o.hidden(place, externalCache)
-	}
 }
 
 type sheetPart struct {
@@ -115,8 +76,16 @@ func (b *workbook) relations(body []byte) map[string]string {
 func (b *workbook) sheets(body []byte, targets map[string]string) []sheetPart {
 	var out []sheetPart
 	x := newXML(body)
+	named := false
 	for tok := x.next(); tok != xmlEnd; tok = x.next() {
-		if tok != xmlTag || x.closing {
+		if tok == xmlChars && named {
+			b.o.text("", x.text) // a constant, where it is no range
+		}
+		if tok != xmlTag {
+			continue
+		}
+		named = x.opens("definedName") && !x.empty
+		if x.closing {
 			continue
 		}
 		switch x.name {
@@ -141,10 +110,14 @@ func sheetState(state string) string {
 	return ""
 }
 
+// maxHints bounds the ふりがな that are searched.
+const maxHints = 4 << 20
+
 // readStrings reads the shared strings; phonetic hints (ふりがな) are searched
 // apart so that they do not tear names.
 func (b *workbook) readStrings(x *xmlScanner) {
-	var s strings.Builder
+	var s, hints strings.Builder
+	defer func() { b.o.text("sharedStrings", hints.String()) }()
 	inText, phonetic := false, 0
 	for n := 0; ; n++ {
 		if n%4096 == 0 && b.o.w.over() != nil {
@@ -157,6 +130,8 @@ func (b *workbook) readStrings(x *xmlScanner) {
 		case xmlChars:
 			if inText && phonetic == 0 {
 				s.WriteString(x.text)
+			} else if inText && hints.Len() < maxHints {
+				hints.WriteString(x.text + "\n")
 			}
 			continue
 		}
@@ -209,6 +184,7 @@ func (b *workbook) finishSheet(p sheetPart, c *cellReader) {
 	if c.footer.Len() > 0 {
 		b.o.text(p.name, c.footer.String())
 	}
+	b.o.text(p.name, c.aside.String())
 	if p.hidden != "" && c.cells > 0 {
 		b.o.hidden(p.name, p.hidden)
 	}
@@ -229,6 +205,8 @@ type cellReader struct {
 	phonetic int
 	footer   strings.Builder
 	inFooter bool
+	formula  bool
+	aside    strings.Builder // what formulas, choices and links say
 	cells    int
 	rowGone  bool
 	colGone  [][2]int
@@ -250,6 +228,8 @@ func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
 		switch {
 		case c.inValue && c.phonetic == 0:
 			c.value.WriteString(x.text)
+		case c.formula:
+			c.literals(x.text)
 		case c.inFooter:
 			c.footer.WriteString(pageText(x.text) + "\n")
 		}
@@ -261,7 +241,7 @@ func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
 			c.openRow(x)
 		}
 	case "col":
-		if !x.closing && (x.attr("hidden") == "1" || x.attr("hidden") == "true") {
+		if !x.closing && (x.attr("hidden") == "1" || x.attr("hidden") == "true" || x.attr("width") == "0") {
 			from, _ := strconv.Atoi(x.attr("min")) // 0 hides nothing
 			to, _ := strconv.Atoi(x.attr("max"))
 			c.colGone = append(c.colGone, [2]int{from - 1, to - 1})
@@ -277,6 +257,10 @@ func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
 		c.inValue = !x.closing && !x.empty
 	case "rPh":
 		c.phonetic += sign(x)
+	case "f", "formula1", "formula2", "formula":
+		c.formula = !x.closing && !x.empty
+	case "hyperlink", "dataValidation":
+		x.says(&c.aside, false)
 	case "oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter":
 		c.inFooter = !x.closing && !x.empty
 	}
@@ -288,7 +272,7 @@ func (c *cellReader) openRow(x *xmlScanner) {
 	if n, err := strconv.Atoi(x.attr("r")); err == nil && n > 0 && n <= maxRows {
 		c.row = n - 1
 	}
-	c.rowGone = x.attr("hidden") == "1" || x.attr("hidden") == "true"
+	c.rowGone = x.attr("hidden") == "1" || x.attr("hidden") == "true" || x.attr("ht") == "0"
 }
 
 func (c *cellReader) openCell(x *xmlScanner) {
@@ -313,11 +297,20 @@ func (c *cellReader) closeCell() {
 		if err != nil || n < 0 || n >= len(c.book.strings) {
 			return
 		}
-		value = c.book.strings[n]
+		value = c.book.shared(n)
 	case "", "n":
 		value = c.book.number(value, c.style)
 	}
 	c.put(value, c.style)
+}
+
+// shared is a shared string, which from now on counts as shown.
+func (b *workbook) shared(n int) string {
+	if b.used == nil {
+		b.used = make([]bool, len(b.strings))
+	}
+	b.used[n] = true
+	return b.strings[n]
 }
 
 // put takes the value of the current cell.
@@ -399,50 +392,4 @@ func columnOf(ref string) (int, bool) {
 		break
 	}
 	return n - 1, n > 0
-}
-
-// pivot searches the copy of the data that a pivot table keeps, even after its
-// sheet was deleted.
-func (b *workbook) pivot(name string) {
-	x := b.o.xml(name)
-	var out strings.Builder
-	for tok := x.next(); tok != xmlEnd; tok = x.next() {
-		if tok == xmlTag && !x.closing && (x.name == "s" || x.name == "n" || x.name == "d") {
-			if v := x.attr("v"); v != "" {
-				out.WriteString(v + "\n")
-			}
-		}
-	}
-	if out.Len() > 0 {
-		b.o.text("pivotCache", out.String())
-		b.o.hidden("pivotCache", pivotCache)
-	}
-}
-
-// pageText takes the codes out of a header or footer: &L, &C and &R begin its
-// three parts, &"font" and &12 say how it looks.
-func pageText(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '&' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		switch c := s[i]; {
-		case c == '&':
-			b.WriteByte('&')
-		case c == '"':
-			if end := strings.IndexByte(s[i+1:], '"'); end >= 0 {
-				i += end + 1
-			}
-		case c >= '0' && c <= '9':
-			for i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' {
-				i++
-			}
-		default:
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
 }

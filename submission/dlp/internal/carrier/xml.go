@@ -173,6 +173,26 @@ func (x *xmlScanner) attr(name string) string {
 	}
 }
 
+// nextAttribute reads the next attribute of a tag, its name without the prefix,
+// its value as it stands.
+func nextAttribute(s string) (name, value, rest string, ok bool) {
+	eq := strings.IndexByte(s, '=')
+	if eq < 0 {
+		return "", "", "", false
+	}
+	name = strings.TrimRight(s[:eq], " \t\r\n")
+	name = name[strings.LastIndexAny(name, " \t\r\n:")+1:]
+	s = strings.TrimLeft(s[eq+1:], " \t\r\n")
+	if s == "" || s[0] != '"' && s[0] != '\'' {
+		return "", "", "", false
+	}
+	end := strings.IndexByte(s[1:], s[0])
+	if end < 0 {
+		return "", "", "", false
+	}
+	return name, s[1 : 1+end], s[end+2:], true
+}
+
 // unescape decodes the references of XML.
 func unescape(s string) string {
 	i := strings.IndexByte(s, '&')

@@ -63,7 +63,7 @@ func openZip(w *Walk, b []byte) (*archive, error) {
 		a.torn = true
 		a.scanLocal(nil)
 		if len(a.entries) == 0 {
-			return nil, fmt.Errorf("read directory: %w", err)
+			return nil, fmt.Errorf("read directory: %w: %w", errNoArchive, err)
 		}
 		return a, nil
 	}

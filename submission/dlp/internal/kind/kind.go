@@ -157,7 +157,7 @@ func binaryType(b []byte) string {
 	case len(b) > 1024 && bytes.Contains(b[:1024], []byte("%PDF-")):
 		return PDF // readers accept a header anywhere in the first kilobyte
 	}
-	if i := endOfCentralDirectory(b); i > 0 && bytes.Contains(b, []byte("PK\x03\x04")) && !IsText(b) {
+	if endsInZip(b, false) || endOfCentralDirectory(b) > 0 && bytes.Contains(b, []byte("PK\x03\x04")) && !IsText(b) {
 		return zipType(b) // something stands before the archive
 	}
 	return ""
@@ -224,8 +224,13 @@ func derType(b []byte) string {
 	return PKCS7
 }
 
+// endOfCentralDirectory is where the last record of a ZIP archive stands, -1 for nowhere.
 func endOfCentralDirectory(b []byte) int {
-	return bytes.LastIndex(b[max(0, len(b)-66000):], []byte("PK\x05\x06")) + max(0, len(b)-66000)
+	from := max(0, len(b)-66000)
+	if i := bytes.LastIndex(b[from:], []byte("PK\x05\x06")); i >= 0 {
+		return from + i
+	}
+	return -1
 }
 
 // zipType tells the formats that are ZIP archives inside by the names of their
