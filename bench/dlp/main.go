@@ -18,7 +18,7 @@ import (
 	"github.com/sekisho-mail/sekisho/submission/dlp"
 )
 
-//go:embed train test test2
+//go:embed train test test2 test3
 var templates embed.FS
 
 // tuned is the set that detectors are made better with. Of all others only
@@ -26,7 +26,7 @@ var templates embed.FS
 const tuned = "train"
 
 // sets are the directories of templates.
-func sets() []string { return []string{tuned, "test", "test2"} }
+func sets() []string { return []string{tuned, "test", "test2", "test3"} }
 
 // readPDF as the only argument makes this program the child that reads PDF.
 const readPDF = "read-pdf"
