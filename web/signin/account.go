@@ -15,7 +15,8 @@ import (
 // session, and keeps nothing.
 type Account struct {
 	*client
-	Name string // as the button has it, and the path
+	Name  string // as the button has it, and the path
+	entra bool
 }
 
 // AccountOptions are what an Account is built from.
@@ -36,14 +37,15 @@ var ErrNotVouched = errors.New("the provider does not vouch for an e-mail addres
 // NewAccount does not speak to the provider, which may be down.
 func NewAccount(o AccountOptions) (*Account, error) {
 	o.OIDC.PersonClaim = "email"
-	if problems := o.OIDC.Check(); len(problems) > 0 && !anyEntra(o.OIDC.Issuer) {
+	entra := anyEntra(o.OIDC.Issuer)
+	if problems := o.OIDC.Check(); len(problems) > 0 && !entra {
 		return nil, fmt.Errorf("account %s: %w", o.Name, errors.Join(problems...))
 	}
-	return &Account{Name: o.Name, client: &client{oidc: o.OIDC.filled(), db: o.DB, keys: o.Keys, base: o.BaseURL, callback: AccountPath(o.Name)}}, nil
+	return &Account{Name: o.Name, entra: entra, client: &client{oidc: o.OIDC.filled(), db: o.DB, keys: o.Keys, base: o.BaseURL, callback: AccountPath(o.Name), signedOnly: entra}}, nil
 }
 
-// anyEntra excuses Microsoft's issuers from the rule for staff: there an address stands for a person of the company;
-// here only one counts whose domain Microsoft has seen proved (xms_edov), or that it calls verified.
+// anyEntra excuses Microsoft's issuers from the rule for staff: there an address stands for a person of the company,
+// whose tenant is known; here vouches asks for proof of the address itself.
 func anyEntra(issuer string) bool {
 	u, err := url.Parse(issuer)
 	return err == nil && u.Scheme == "https" && isEntra(u)
@@ -61,12 +63,19 @@ func (a *Account) Vouched(r *http.Request) (address mailaddr.Address, to string,
 	if err != nil {
 		return "", f.To, done, err
 	}
-	if !said.verified() && !said.domainProved() {
-		return "", f.To, done, ErrNotVouched
-	}
 	address, err = mailaddr.Parse(said.text("email"), true)
-	if err != nil {
+	if !a.vouches(said) || err != nil {
 		return "", f.To, done, ErrNotVouched
 	}
 	return address, f.To, done, nil
+}
+
+// vouches says whether the provider answers for the address it named. Microsoft never says email_verified, and the
+// owner of any tenant may write any address into the account of anybody, or a claim of that name (nOAuth): there only
+// xms_edov counts, by which Microsoft itself says that the domain belongs to that tenant. A user name proves nothing.
+func (a *Account) vouches(said claims) bool {
+	if a.entra {
+		return said.domainProved()
+	}
+	return said.verified()
 }

@@ -2,8 +2,6 @@ package signin
 
 import (
 	"encoding/json"
-	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -46,19 +44,6 @@ func (c claims) verified() bool {
 		return v
 	case string:
 		return v == "true"
-	}
-	return false
-}
-
-// domainProved reads Microsoft's xms_edov: the owner of the address's domain has been verified.
-func (c claims) domainProved() bool {
-	switch v := c["xms_edov"].(type) {
-	case bool:
-		return v
-	case string:
-		return v == "true" || v == "1"
-	case float64:
-		return v == 1
 	}
 	return false
 }
@@ -137,30 +122,4 @@ func (c OIDC) roles(names []string, person mailaddr.Address) []Role {
 
 func sameAddress(want string, person mailaddr.Address) bool {
 	return strings.Contains(want, "@") && mailaddr.Address(want).Key() == person.Key()
-}
-
-// Entra's "common" and "organizations" let in every tenant on earth, and its
-// tenant of personal accounts everybody else.
-const entraPersonal = "9188040d-6c67-4c5b-b112-36a304b66dad"
-
-func isEntra(issuer *url.URL) bool {
-	return issuer.Host == "login.microsoftonline.com" || issuer.Host == "sts.windows.net" ||
-		strings.HasPrefix(issuer.Host, "login.microsoftonline.") || strings.HasPrefix(issuer.Host, "login.partner.microsoftonline.")
-}
-
-// checkEntra keeps nOAuth out: in Entra the e-mail claim is whatever the
-// owner of any tenant wrote there, and there is no email_verified.
-func checkEntra(issuer *url.URL, personClaim string) []error {
-	if !isEntra(issuer) {
-		return nil
-	}
-	tenant, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
-	var problems []error
-	if slices.Contains([]string{"", "common", "organizations", "consumers", entraPersonal}, tenant) {
-		problems = append(problems, fmt.Errorf("issuer %s lets in other companies: name your own tenant id", issuer))
-	}
-	if personClaim != "preferred_username" && personClaim != "upn" {
-		problems = append(problems, fmt.Errorf("person_claim must be preferred_username with Entra: it sends no verified e-mail address"))
-	}
-	return problems
 }

@@ -21,7 +21,8 @@ type provider struct {
 	found      *oidc.Provider
 	verifier   *oidc.IDTokenVerifier
 	oauth      oauth2.Config
-	issAlways  bool // RFC 9207: the answer always carries iss
+	tenants    *manyTenants // where tokens of many issuers are taken
+	issAlways  bool         // RFC 9207: the answer always carries iss
 	endSession string
 }
 
@@ -57,7 +58,12 @@ func (k *client) discover(ctx context.Context) (*provider, error) {
 	// The person who happened to come first may close the window: discovery serves everybody.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	found, err := oidc.NewProvider(oidc.ClientContext(ctx, k.oidc.Client), k.oidc.Issuer)
+	at, tenants := tenantsOf(k.oidc.Issuer)
+	ctx = oidc.ClientContext(ctx, k.oidc.Client)
+	if tenants != nil {
+		ctx = oidc.InsecureIssuerURLContext(ctx, tenants.issuer) // verify compares issuer and tenant of each token
+	}
+	found, err := oidc.NewProvider(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("discover %s: %w", k.oidc.Issuer, err)
 	}
@@ -71,7 +77,8 @@ func (k *client) discover(ctx context.Context) (*provider, error) {
 	}
 	return &provider{
 		found:      found,
-		verifier:   found.Verifier(&oidc.Config{ClientID: k.oidc.ClientID}),
+		verifier:   found.Verifier(&oidc.Config{ClientID: k.oidc.ClientID, SkipIssuerCheck: tenants != nil}),
+		tenants:    tenants,
 		issAlways:  more.IssAlways,
 		endSession: more.EndSession,
 		oauth: oauth2.Config{

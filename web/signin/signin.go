@@ -75,6 +75,8 @@ type client struct {
 	keys     *seal.Keys
 	base     *url.URL
 	callback string // path below base
+	// signedOnly: what the ID token does not say is not asked for elsewhere.
+	signedOnly bool
 
 	mu       sync.Mutex // guards what follows: the provider as far as it was found
 	provider *provider
