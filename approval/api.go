@@ -42,7 +42,6 @@ const (
 	Divided   State = "divided"   // some released, some returned
 	Expired   State = "expired"   // nobody answered in time: returned
 	Cancelled State = "cancelled" // the sender took the mail back
-	Void      State = "void"      // inspected again: a new request stands in its place
 )
 
 // Answer of one recipient inside a request.

@@ -52,7 +52,9 @@ type Terms struct {
 	UnlessTLS bool
 	// Paperclip attaches a small note, so that mail programs show that there is something.
 	Paperclip bool
-	Life      time.Duration // how long the link answers; 0 is Options.Life
+	// Preview lets the recipient look at files before taking them; with ViewOnly nothing is handed out.
+	Preview, ViewOnly bool
+	Life              time.Duration // how long the link answers; 0 is Options.Life
 	// Messages also links message/rfc822 parts, as a unit. Never by default (DESIGN 7.10).
 	Messages bool
 }
@@ -160,6 +162,8 @@ type Landing struct {
 	Masked     string // the recipient's address as the page may show it: "b•••@other.example"
 	Colleagues bool   // a colleague at the same domain may ask for a code at their own address
 	Shared     bool
+	Preview    bool // files may be looked at
+	ViewOnly   bool // and not taken
 }
 
 // Content is one stored file, opened for one transfer. ReadAt may be called for any range; what was read
@@ -198,12 +202,15 @@ type Link struct {
 	Taken       int64 // files taken whole, once per file and browser
 	FirstTaken  time.Time
 	LastTaken   time.Time
+	Viewed      int64 // files looked at, once per file and browser
+	LastViewed  time.Time
+	ViewOnly    bool
 	RemindedAt  time.Time
 	Password    string    // what the sender has to pass on; "" where the link asks for none
 	AskedAt     time.Time // somebody with the expired link wants it open again
 }
 
-// Download is one line of a link's log: one transfer.
+// Download is one line of a link's log: one transfer, or a first look.
 type Download struct {
 	ID       string
 	Link     string
@@ -213,6 +220,7 @@ type Download struct {
 	At       time.Time
 	Bytes    int64
 	Complete bool   // with this transfer the browser had the whole file
+	Viewed   bool   // it was shown, and no byte of it handed out
 	Address  string // "" once purged
 	Agent    string
 }

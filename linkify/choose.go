@@ -50,7 +50,7 @@ func Preview(w io.Writer, o Options, m Mail, r Recipient) error {
 		_, err := w.Write(m.Raw)
 		return err
 	}
-	h := letterhead{files: filesOf(s), access: r.Terms.access(), expires: o.expiry(m.AcceptedAt, r.Terms)}
+	h := letterhead{files: filesOf(s), access: r.Terms.access(), expires: o.expiry(m.AcceptedAt, r.Terms), viewOnly: r.Terms.ViewOnly}
 	n := h.notice()
 	n.Paperclip = r.Terms.Paperclip
 	return Render(w, msg, s, n.fill(o.address(previewToken)))

@@ -36,10 +36,10 @@ func (l *Links) Download(ctx context.Context, token string, v Visitor, file, tic
 	var b stored
 	var f File
 	err := l.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		if r, s, err = l.mayTake(tx, token, v, file); err != nil {
+		if r, s, err = l.mayHave(tx, token, v, file, taking); err != nil {
 			return err
 		}
-		if !l.checkTicket(ticket, r.id, s.id, file, tx.Now()) {
+		if !l.checkTicket(taking, ticket, r.id, s.id, file, tx.Now()) {
 			return ErrTicket
 		}
 		f, b, err = l.fileByID(tx, file)

@@ -83,6 +83,7 @@ func idsIn(tx *db.Tx, query string, args ...any) (ids []string, err error) {
 // Rows that others refer to go last, so that a statement always finds what it looks for.
 var forgetMail = []string{
 	`DELETE FROM link_take WHERE session IN (SELECT s.id FROM link_session s JOIN link k ON k.id = s.link WHERE k.message = $1)`,
+	`DELETE FROM link_view WHERE session IN (SELECT s.id FROM link_session s JOIN link k ON k.id = s.link WHERE k.message = $1)`,
 	`DELETE FROM link_session WHERE link IN (SELECT id FROM link WHERE message = $1)`,
 	`DELETE FROM link_code WHERE link IN (SELECT id FROM link WHERE message = $1)`,
 	`DELETE FROM link_content WHERE link IN (SELECT id FROM link WHERE message = $1)`,

@@ -53,10 +53,13 @@ func lived(d *desk) (m Mail) {
 	_, attached, r := unlessTLS(d, true)
 	d.prepare(attached, r)
 	m = d.mail(letterTo(pdf(1000)))
-	token := d.sent(m, to(bob, AccessOpen))
+	token := d.sent(m, toLookAt(AccessOpen, false))
 	d.prepare(m, to("carol@third.example", AccessCode))
 	v := browser()
 	d.fetch(token, v, d.landing(token, v).Files[0], 0, 1000)
+	if err := d.look(token, v).Seen(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
 	_, token = d.folder()
 	d.put(token, v, "a.pdf", []byte("content"))
 	return m
@@ -92,14 +95,14 @@ func TestNothingIsKeptOfLinksForEver(t *testing.T) {
 		d.clock.pass(60 * day)
 		d.sweepEverything()
 		for table, n := range d.records() {
-			if n == 0 && table != "link_take" && table != "link_session" && table != "link_code" && table != "folder_part" {
+			if n == 0 && table != "link_take" && table != "link_view" && table != "link_session" && table != "link_code" && table != "folder_part" {
 				t.Errorf("%s is empty before its time: the test sees nothing of it", table)
 			}
 		}
 		if err := d.Forget(t.Context(), d.clock.now().Add(-400*day)); err != nil {
 			t.Fatal(err)
 		}
-		if lines, err := d.Log(t.Context(), m.ID, "", Page{}); err != nil || len(lines) != 1 {
+		if lines, err := d.Log(t.Context(), m.ID, "", Page{}); err != nil || len(lines) != 2 {
 			t.Fatalf("forgotten before its time: %v, %v", lines, err)
 		}
 		d.clock.pass(400 * day)

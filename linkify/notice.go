@@ -23,6 +23,8 @@ type letterhead struct {
 	files   []File
 	access  Access
 	expires time.Time // in the company's zone
+	// viewOnly: the files are shown, and not handed out.
+	viewOnly bool
 }
 
 // notice is what stands above the sender's text (DESIGN 7.17): Japanese, one line of English, the address of
@@ -52,25 +54,38 @@ func (h letterhead) text() string {
 }
 
 func (h letterhead) lead() string {
+	if h.viewOnly {
+		return "このメールの添付ファイルは、次のページでご覧いただけます（閲覧のみ）。"
+	}
 	return "このメールの添付ファイルは、次のページからダウンロードしていただけます。"
 }
 
 func (h letterhead) facts() []string {
 	out := []string{fmt.Sprintf("期限：%sまで。会員登録は不要です。", DateTimeText(h.expires))}
+	before := "ダウンロードの前に"
+	if h.viewOnly {
+		before = "ご覧いただく前に"
+	}
 	switch h.access {
 	case AccessCode:
-		out = append(out, "ダウンロードの前に、確認コードをこのメールアドレスあてにお送りします。")
+		out = append(out, before+"、確認コードをこのメールアドレスあてにお送りします。")
 	case AccessPassword:
-		out = append(out, "ダウンロードに必要なパスワードは、差出人より別の方法でお伝えします。")
+		out = append(out, "必要なパスワードは、差出人より別の方法でお伝えします。")
 	case AccessAccount:
-		out = append(out, "ダウンロードの前に、このメールアドレスのアカウントでサインインしていただきます。")
+		out = append(out, before+"、このメールアドレスのアカウントでサインインしていただきます。")
 	}
 	return append(out, "開けないときは、このメールにご返信ください。")
 }
 
 func (h letterhead) englishLine() string {
-	s := fmt.Sprintf("The attached files can be downloaded from the page above until %s.", englishDate(h.expires))
-	return s + h.englishAccess()
+	return fmt.Sprintf("The attached files can be %s the page above until %s.", h.englishVerb(), englishDate(h.expires)) + h.englishAccess()
+}
+
+func (h letterhead) englishVerb() string {
+	if h.viewOnly {
+		return "looked at on"
+	}
+	return "downloaded from"
 }
 
 // englishAccess says what will be asked for; "" when nothing.
@@ -108,7 +123,7 @@ func (h letterhead) html() string {
 // write is numbered instead; the page shows it as it is.
 func (h letterhead) english() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\nThe files attached to this mail can be downloaded from this page:\n", rule)
+	fmt.Fprintf(&b, "%s\nThe files attached to this mail can be %s this page:\n", rule, h.englishVerb())
 	named, more := h.named()
 	for i, f := range named {
 		fmt.Fprintf(&b, "- %s (%s)\n", asciiName(noticeName(f.Name), i+1), SizeText(f.Size))

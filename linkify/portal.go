@@ -110,13 +110,17 @@ func (l *Links) landing(r row, s session, now time.Time) (Landing, error) {
 		return out, nil
 	}
 	p, err := l.plan(r)
-	out.Files = p.filesOf()
+	out.Files, out.Preview, out.ViewOnly = p.filesOf(), p.Preview || p.ViewOnly, p.ViewOnly
 	return out, err
 }
 
 // Ticket permits this browser to fetch one file of the link for a short while. It is what the POST of the
 // download button asks for; the GET that follows shows the ticket together with the browser's cookie.
 func (l *Links) Ticket(ctx context.Context, token string, v Visitor, file string) (string, error) {
+	return l.permit(ctx, token, v, file, taking)
+}
+
+func (l *Links) permit(ctx context.Context, token string, v Visitor, file string, e errand) (string, error) {
 	if browserHash(v.Browser) == "" {
 		return "", ErrTicket
 	}
@@ -125,7 +129,7 @@ func (l *Links) Ticket(ctx context.Context, token string, v Visitor, file string
 	var now time.Time
 	err := l.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		now = tx.Now()
-		r, s, err = l.mayTake(tx, token, v, file)
+		r, s, err = l.mayHave(tx, token, v, file, e)
 		return err
 	})
 	// Open access needs no proof: the press of the button is what lets the browser in.
@@ -145,11 +149,11 @@ func (l *Links) Ticket(ctx context.Context, token string, v Visitor, file string
 	if err := l.rescan(ctx, file); err != nil {
 		return "", fmt.Errorf("permit download: %w", err)
 	}
-	return l.ticket(r.id, s.id, file, now.Add(ticketLife)), nil
+	return l.ticket(e, r.id, s.id, file, now.Add(ticketLife)), nil
 }
 
-// mayTake finds link and session and says why this browser may not have this file now.
-func (l *Links) mayTake(tx *db.Tx, token string, v Visitor, file string) (row, session, error) {
+// mayHave finds link and session and says why this browser may not have this file now.
+func (l *Links) mayHave(tx *db.Tx, token string, v Visitor, file string, e errand) (row, session, error) {
 	r, err := rowByToken(tx, token)
 	if err != nil {
 		return r, session{}, err
@@ -163,6 +167,9 @@ func (l *Links) mayTake(tx *db.Tx, token string, v Visitor, file string) (row, s
 	}
 	if !slices.ContainsFunc(p.Files, func(f plannedFile) bool { return f.File.ID == file }) {
 		return r, session{}, ErrNotFound
+	}
+	if err := p.allowed(e); err != nil {
+		return r, session{}, err
 	}
 	s, err := l.sessionOf(tx, r.id, v.Browser)
 	if err == nil && !s.serves(r, tx.Now()) {

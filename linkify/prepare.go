@@ -73,11 +73,12 @@ func (l *Links) first(ctx context.Context, w io.Writer, msg *message.Message, m 
 	if files, err = l.nameFiles(ctx, m.ID, s, files, digests); err != nil {
 		return err
 	}
-	p := plan{Version: planVersion, Portal: l.o.Portal, Files: make([]plannedFile, len(files))}
+	p := plan{Portal: l.o.Portal, Files: make([]plannedFile, len(files)), Preview: r.Terms.Preview, ViewOnly: r.Terms.ViewOnly}
+	p.Version = p.version()
 	for i, f := range files {
 		p.Files[i] = plannedFile{Path: s.Links[i].Path, File: f}
 	}
-	p.Notice = letterhead{files: files, access: r.Terms.access(), expires: expires}.notice()
+	p.Notice = letterhead{files: files, access: r.Terms.access(), expires: expires, viewOnly: p.ViewOnly}.notice()
 	p.Notice.Paperclip = r.Terms.Paperclip
 	n := row{id: db.NewID(), message: m.ID, recipient: r.ID, generation: 1, keyID: l.o.Keys.CurrentID(), expires: expires}
 	if n.body, err = l.render(w, msg, s, n, p); err != nil {

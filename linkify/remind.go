@@ -63,11 +63,15 @@ func (l *Links) Remind(ctx context.Context, link string) (again time.Time, err e
 			again = at
 			return nil
 		}
-		open, err := untaken(tx, link)
+		p, err := l.plan(r)
+		if err != nil {
+			return err
+		}
+		open, err := untaken(tx, link, p.ViewOnly)
 		if err != nil || open == 0 {
 			return err
 		}
-		letter, err := l.reminder(r, open)
+		letter, err := l.reminder(r, open, p.ViewOnly)
 		if err != nil {
 			return err
 		}
@@ -86,13 +90,17 @@ func (l *Links) Remind(ctx context.Context, link string) (again time.Time, err e
 	return again, nil
 }
 
-// untaken counts the files of a link that nobody has whole.
-func untaken(tx *db.Tx, link string) (n int64, err error) {
-	err = tx.QueryRow(`SELECT COUNT(*) FROM link_content WHERE link = $1 AND taken = 0`, link).Scan(&n)
+// untaken counts the files of a link that nobody has whole or, where they are for looking only, nobody has seen.
+func untaken(tx *db.Tx, link string, viewOnly bool) (n int64, err error) {
+	query := `SELECT COUNT(*) FROM link_content WHERE link = $1 AND taken = 0`
+	if viewOnly {
+		query += ` AND viewed = 0`
+	}
+	err = tx.QueryRow(query, link).Scan(&n)
 	return n, err
 }
 
-func (l *Links) reminder(r row, open int64) (Letter, error) {
+func (l *Links) reminder(r row, open int64, viewOnly bool) (Letter, error) {
 	who, err := l.about(r)
 	if err != nil {
 		return Letter{}, err
@@ -103,11 +111,15 @@ func (l *Links) reminder(r row, open int64) (Letter, error) {
 	}
 	n, address, end := strconv.FormatInt(open, 10), l.o.address(token), r.expires.In(l.o.Zone)
 	from := signature(who)
-	text := from + " からお送りした添付ファイルのうち、" + n + " 件がまだダウンロードされていません。\n\n" +
+	ja, en := "がまだダウンロードされていません。", " have not been downloaded yet. They are available until "
+	if viewOnly {
+		ja, en = "をまだご覧いただいていません。", " have not been looked at yet. They can be until "
+	}
+	text := from + " からお送りした添付ファイルのうち、" + n + " 件" + ja + "\n\n" +
 		address + "\n期限： " + DateTimeText(end) + " まで\n\n" +
 		"ご不要の場合は、このメールを破棄してください。ファイルについては、差出人 " + string(who.From) + " へお問い合わせください。\n" +
-		"\n---\n" + n + " file(s) from " + string(who.From) + " have not been downloaded yet. They are available until " + englishDate(end) + ".\n"
-	return Letter{To: who.Address, Subject: "【期限のお知らせ】添付ファイルのダウンロード / Files still waiting for you", Text: text, Kind: "reminder", Message: r.message}, nil
+		"\n---\n" + n + " file(s) from " + string(who.From) + en + englishDate(end) + ".\n"
+	return Letter{To: who.Address, Subject: "【期限のお知らせ】添付ファイルの受け取り / Files still waiting for you", Text: text, Kind: "reminder", Message: r.message}, nil
 }
 
 // signature is who a letter is about, as the mail itself showed them.
@@ -159,7 +171,7 @@ func (l *Links) Digest(ctx context.Context, person string) (again time.Time, err
 		if err := l.o.Post(tx, letter); err != nil {
 			return err
 		}
-		_, err = tx.Exec(`UPDATE link SET told_at = $1 WHERE person = $2 AND last_taken > told_at`, db.Micros(tx.Now()), person)
+		_, err = tx.Exec(`UPDATE link SET told_at = $1 WHERE person = $2 AND (last_taken > told_at OR last_viewed > told_at)`, db.Micros(tx.Now()), person)
 		return err
 	})
 	if err != nil {
@@ -169,7 +181,7 @@ func (l *Links) Digest(ctx context.Context, person string) (again time.Time, err
 }
 
 func untold(tx *db.Tx, person string) ([]row, error) {
-	rows, err := tx.Query(`SELECT `+rowColumns+` FROM link WHERE person = $1 AND last_taken > told_at ORDER BY id LIMIT $2`, person, linksInDigest+1)
+	rows, err := tx.Query(`SELECT `+rowColumns+` FROM link WHERE person = $1 AND (last_taken > told_at OR last_viewed > told_at) ORDER BY id LIMIT $2`, person, linksInDigest+1)
 	if err != nil {
 		return nil, err
 	}
@@ -189,18 +201,26 @@ func (l *Links) digestLetter(tx *db.Tx, rows []row) (Letter, error) {
 		if err != nil {
 			return Letter{}, err
 		}
-		open, err := untaken(tx, r.id)
+		open, err := untaken(tx, r.id, false)
 		if err != nil {
 			return Letter{}, err
 		}
 		to = who.Person
-		at := DateTimeText(r.lastTaken.In(l.o.Zone))
-		fmt.Fprintf(&ja, "・%s 宛て： %d 件中 %d 件（最終 %s）\n　%s/messages/%s/links\n", who.Address, r.files, r.files-open, at, l.o.Staff, r.message)
-		fmt.Fprintf(&en, "- link of %s: %d of %d file(s)\n", who.Address, r.files-open, r.files)
+		last := r.lastTaken
+		if r.lastViewed.After(last) {
+			last = r.lastViewed
+		}
+		seen, looked := "", ""
+		if r.viewed > 0 {
+			seen, looked = fmt.Sprintf("、閲覧 %d 回", r.viewed), fmt.Sprintf(", looked at %d time(s)", r.viewed)
+		}
+		at := DateTimeText(last.In(l.o.Zone))
+		fmt.Fprintf(&ja, "・%s 宛て： %d 件中 %d 件%s（最終 %s）\n　%s/messages/%s/links\n", who.Address, r.files, r.files-open, seen, at, l.o.Staff, r.message)
+		fmt.Fprintf(&en, "- link of %s: %d of %d file(s)%s\n", who.Address, r.files-open, r.files, looked)
 	}
-	text := "リンクでお送りした添付ファイルがダウンロードされました。\n\n" + ja.String() +
+	text := "リンクでお送りした添付ファイルがダウンロードまたは閲覧されました。\n\n" + ja.String() +
 		"\nリンクは転送されることもあるため、宛先の本人が受け取ったとは限りません。\n" +
-		"\n---\nFiles that you sent as links were downloaded:\n" + en.String()
+		"\n---\nFiles that you sent as links were downloaded or looked at:\n" + en.String()
 	return Letter{To: to, Subject: "添付ファイルの受け取り状況 / Your files were downloaded", Text: text, Kind: "receipt"}, nil
 }
 

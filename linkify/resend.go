@@ -116,8 +116,8 @@ func (l *Links) firstAnew(ctx context.Context, w io.Writer, msg *message.Message
 	}
 	r.Terms.Access = old.access // never less than it was
 	expires := l.o.expiry(now, r.Terms)
-	p := plan{Version: planVersion, Portal: l.o.Portal, Files: was.Files, Anew: true}
-	p.Notice = letterhead{files: p.filesOf(), access: old.access, expires: expires}.notice()
+	p := plan{Version: was.Version, Portal: l.o.Portal, Files: was.Files, Anew: true, Preview: was.Preview, ViewOnly: was.ViewOnly}
+	p.Notice = letterhead{files: p.filesOf(), access: old.access, expires: expires, viewOnly: p.ViewOnly}.notice()
 	n := row{id: db.NewID(), message: old.message, recipient: r.ID, generation: 1, keyID: l.o.Keys.CurrentID(), expires: expires}
 	if n.body, err = l.render(w, msg, Splice{}, n, p); err != nil {
 		return err

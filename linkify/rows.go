@@ -30,26 +30,29 @@ type row struct {
 	files, taken           int64
 	firstTaken, lastTaken  time.Time
 	reminded, asked        time.Time // zero for a portal
+	viewed                 int64     // as these
+	lastViewed             time.Time
 }
 
 // A portal's database user may read these columns; title is for staff, sealed with keys that a portal has not.
 const (
 	portalColumns = `id, message, recipient, generation, key_id, state, access, shared, person, sealed, plan, body, version,
 	created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken`
-	rowColumns = portalColumns + `, title, reminded_at, asked_at`
+	rowColumns = portalColumns + `, title, reminded_at, asked_at, viewed, last_viewed`
 )
 
 type scanner interface{ Scan(dest ...any) error }
 
 func scanRow(s scanner) (row, error) {
 	var r row
-	var shared, created, expires, activated, ended, first, last, reminded, asked int64
+	var shared, created, expires, activated, ended, first, last, reminded, asked, viewed int64
 	err := s.Scan(&r.id, &r.message, &r.recipient, &r.generation, &r.keyID, &r.state, &r.access, &shared, &r.person,
 		&r.sealed, &r.plan, &r.body, &r.version,
-		&created, &expires, &activated, &ended, &r.endedBy, &r.cause, &r.files, &r.taken, &first, &last, &r.title, &reminded, &asked)
+		&created, &expires, &activated, &ended, &r.endedBy, &r.cause, &r.files, &r.taken, &first, &last, &r.title, &reminded, &asked, &r.viewed, &viewed)
 	r.shared = shared != 0
 	r.created, r.expires, r.activated, r.ended = db.Time(created), db.Time(expires), db.Time(activated), db.Time(ended)
 	r.firstTaken, r.lastTaken, r.reminded, r.asked = db.Time(first), db.Time(last), db.Time(reminded), db.Time(asked)
+	r.lastViewed = db.Time(viewed)
 	if db.IsNoRows(err) {
 		return row{}, ErrNotFound
 	}
@@ -101,6 +104,9 @@ type plan struct {
 	Notice  Notice        `json:"notice"` // with urlMark for the address
 	Files   []plannedFile `json:"files"`
 	Anew    bool          `json:"anew,omitempty"` // the files came with an earlier mail
+	// What may be done with the files beside taking them, or instead.
+	Preview  bool `json:"preview,omitempty"`
+	ViewOnly bool `json:"view_only,omitempty"`
 }
 
 type plannedFile struct {
@@ -108,7 +114,11 @@ type plannedFile struct {
 	File File   `json:"file"`
 }
 
-const planVersion = 1
+// Versions of a plan.
+const (
+	planVersion     = 1
+	viewOnlyVersion = 2
+)
 
 func (l *Links) sealJSON(purpose, id string, v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
@@ -146,7 +156,7 @@ func (l *Links) about(r row) (a about, err error) {
 
 func (l *Links) plan(r row) (p plan, err error) {
 	err = l.openJSON(sealPlan, r.id, r.plan, &p)
-	if err == nil && p.Version != planVersion {
+	if err == nil && p.Version != p.version() {
 		err = fmt.Errorf("plan of link %s has version %d: written by a newer program", r.id, p.Version)
 	}
 	return p, err
@@ -161,7 +171,7 @@ func (p plan) filesOf() []File {
 }
 
 func rowByToken(tx *db.Tx, token string) (row, error) {
-	return scanRow(tx.QueryRow(`SELECT `+portalColumns+`, NULL, 0, 0 FROM link WHERE token = $1`, tokenHash(token)))
+	return scanRow(tx.QueryRow(`SELECT `+portalColumns+`, NULL, 0, 0, 0, 0 FROM link WHERE token = $1`, tokenHash(token)))
 }
 
 func rowByID(tx *db.Tx, id string) (row, error) {

@@ -113,7 +113,7 @@ func (l *Links) link(r row, now time.Time) (Link, error) {
 	return Link{ID: r.id, Message: r.message, Recipient: r.recipient, Address: who.Address, State: r.stateAt(now), Access: r.access,
 		Shared: r.shared, Person: who.Person, Subject: who.Subject, CreatedAt: r.created, ActivatedAt: r.activated, ExpiresAt: r.expires,
 		EndedAt: r.ended, EndedBy: r.endedBy, Cause: r.cause, Files: p.filesOf(), Taken: r.taken, FirstTaken: r.firstTaken,
-		LastTaken: r.lastTaken, RemindedAt: r.reminded, Password: who.Password, AskedAt: r.asked}, err
+		LastTaken: r.lastTaken, Viewed: r.viewed, LastViewed: r.lastViewed, ViewOnly: p.ViewOnly, RemindedAt: r.reminded, Password: who.Password, AskedAt: r.asked}, err
 }
 
 func (l *Links) addressOf(r row) (mailaddr.Address, error) {
@@ -147,7 +147,7 @@ func (l *Links) Log(ctx context.Context, message, link string, p Page) ([]Downlo
 	return out, nil
 }
 
-const logColumns = `SELECT id, link, file, at, bytes, complete, sealed, address, agent FROM link_download`
+const logColumns = `SELECT id, link, file, at, bytes, complete, sealed, address, agent, viewed FROM link_download`
 
 func (l *Links) downloads(tx *db.Tx, query string, args []any) (out []Download, err error) {
 	rows, err := tx.Query(query, args...)
@@ -157,12 +157,12 @@ func (l *Links) downloads(tx *db.Tx, query string, args []any) (out []Download, 
 	defer rows.Close()
 	for rows.Next() {
 		var d Download
-		var at, complete int64
+		var at, complete, viewed int64
 		var sealed []byte
-		if err := rows.Scan(&d.ID, &d.Link, &d.File.ID, &at, &d.Bytes, &complete, &sealed, &d.Address, &d.Agent); err != nil {
+		if err := rows.Scan(&d.ID, &d.Link, &d.File.ID, &at, &d.Bytes, &complete, &sealed, &d.Address, &d.Agent, &viewed); err != nil {
 			return nil, err
 		}
-		d.At, d.Complete = db.Time(at), complete != 0
+		d.At, d.Complete, d.Viewed = db.Time(at), complete != 0, viewed != 0
 		if err := l.openJSON(sealTaken, d.ID, sealed, &d.As); err != nil {
 			return nil, err
 		}

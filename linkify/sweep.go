@@ -145,6 +145,7 @@ func (l *Links) delete(ctx context.Context, message string, gone []stored) error
 func forgetBrowsers(tx *db.Tx, message string) error {
 	for _, statement := range []string{
 		`DELETE FROM link_take WHERE session IN (SELECT s.id FROM link_session s JOIN link k ON k.id = s.link WHERE k.message = $1)`,
+		`DELETE FROM link_view WHERE session IN (SELECT s.id FROM link_session s JOIN link k ON k.id = s.link WHERE k.message = $1)`,
 		`DELETE FROM link_session WHERE link IN (SELECT id FROM link WHERE message = $1)`,
 		`DELETE FROM link_code WHERE link IN (SELECT id FROM link WHERE message = $1)`,
 	} {

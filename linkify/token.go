@@ -87,15 +87,15 @@ func cleanCode(typed string) string {
 // ticketLife is how long a download may be begun or resumed after the button was pressed.
 const ticketLife = 2 * time.Hour
 
-// ticket is the permission for one session to fetch one file until a time: 8 bytes of time and a MAC.
+// ticket is the permission for one session to fetch, or look at, one file until a time: 8 bytes of time and a MAC.
 // Nothing of it is stored; the link and the session are looked up again when it is shown.
-func (l *Links) ticket(link, session, file string, until time.Time) string {
+func (l *Links) ticket(e errand, link, session, file string, until time.Time) string {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
-	raw = append(raw, l.keys.MAC("linkify.ticket", link, session, file, strconv.FormatInt(until.Unix(), 10))...)
+	raw = append(raw, l.keys.MAC(string(e), link, session, file, strconv.FormatInt(until.Unix(), 10))...)
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func (l *Links) checkTicket(ticket, link, session, file string, now time.Time) bool {
+func (l *Links) checkTicket(e errand, ticket, link, session, file string, now time.Time) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(ticket)
 	if err != nil || len(raw) != 40 {
 		return false
@@ -104,5 +104,5 @@ func (l *Links) checkTicket(ticket, link, session, file string, now time.Time) b
 	if until > 1<<40 || now.Unix() > int64(until) {
 		return false
 	}
-	return l.keys.VerifyMAC(raw[8:], "linkify.ticket", link, session, file, strconv.FormatUint(until, 10))
+	return l.keys.VerifyMAC(raw[8:], string(e), link, session, file, strconv.FormatUint(until, 10))
 }

@@ -41,18 +41,18 @@ func TestPreviewTokenHasTheLengthButNotTheFormOfAToken(t *testing.T) {
 func TestTicketHoldsForOneLinkSessionFileAndTime(t *testing.T) {
 	l := &Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}
 	now := start(t)
-	good := l.ticket("link", "session", "file", now.Add(time.Hour))
-	if !l.checkTicket(good, "link", "session", "file", now) {
+	good := l.ticket(taking, "link", "session", "file", now.Add(time.Hour))
+	if !l.checkTicket(taking, good, "link", "session", "file", now) {
 		t.Fatal("a good ticket is refused")
 	}
 	for name, ok := range map[string]bool{
-		"other link":    l.checkTicket(good, "link2", "session", "file", now),
-		"other session": l.checkTicket(good, "link", "session2", "file", now),
-		"other file":    l.checkTicket(good, "link", "session", "file2", now),
-		"late":          l.checkTicket(good, "link", "session", "file", now.Add(time.Hour+time.Second)),
-		"other keys":    (&Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}).checkTicket(good, "link", "session", "file", now),
-		"empty":         l.checkTicket("", "link", "session", "file", now),
-		"longer":        l.checkTicket(good+"A", "link", "session", "file", now),
+		"other link":    l.checkTicket(taking, good, "link2", "session", "file", now),
+		"other session": l.checkTicket(taking, good, "link", "session2", "file", now),
+		"other file":    l.checkTicket(taking, good, "link", "session", "file2", now),
+		"late":          l.checkTicket(taking, good, "link", "session", "file", now.Add(time.Hour+time.Second)),
+		"other keys":    (&Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}).checkTicket(taking, good, "link", "session", "file", now),
+		"empty":         l.checkTicket(taking, "", "link", "session", "file", now),
+		"longer":        l.checkTicket(taking, good+"A", "link", "session", "file", now),
 	} {
 		if ok {
 			t.Errorf("%s: ticket passes", name)
@@ -61,7 +61,7 @@ func TestTicketHoldsForOneLinkSessionFileAndTime(t *testing.T) {
 	for i := range good {
 		changed := []byte(good)
 		changed[i] ^= 1
-		if l.checkTicket(string(changed), "link", "session", "file", now) {
+		if l.checkTicket(taking, string(changed), "link", "session", "file", now) {
 			t.Fatalf("ticket with character %d changed passes", i)
 		}
 	}
@@ -70,10 +70,10 @@ func TestTicketHoldsForOneLinkSessionFileAndTime(t *testing.T) {
 func FuzzTicket(f *testing.F) {
 	l := &Links{o: Options{Keys: seal.NewTest()}, keys: seal.NewTest().Portal()}
 	now := time.Unix(1_800_000_000, 0)
-	f.Add(l.ticket("link", "session", "other", now.Add(time.Hour)))
+	f.Add(l.ticket(taking, "link", "session", "other", now.Add(time.Hour)))
 	f.Add("")
 	f.Fuzz(func(t *testing.T, ticket string) {
-		if l.checkTicket(ticket, "link", "session", "file", now) {
+		if l.checkTicket(taking, ticket, "link", "session", "file", now) {
 			t.Fatalf("made-up ticket %q passes", ticket)
 		}
 	})

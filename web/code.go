@@ -65,6 +65,10 @@ func (p *portal) again(ctx context.Context, r *Request, err error) (Response, er
 	}
 	pg, failed := p.landingTelling(ctx, r, func(l *landingPage) {
 		l.Problem, l.Enter = problem, enter
+		var wait *linkify.WaitError
+		if errors.As(err, &wait) {
+			l.Until = wait.Until
+		}
 		if wrong != nil {
 			l.Left = wrong.Left
 		}
@@ -74,8 +78,9 @@ func (p *portal) again(ctx context.Context, r *Request, err error) (Response, er
 	}
 	if pg.code == 0 {
 		pg.code = codeForbidden
-		if errors.Is(err, linkify.ErrTooMany) {
-			pg.code = codeTooMany
+		var wait *linkify.WaitError
+		if errors.As(err, &wait) {
+			pg.code, pg.retry = codeTooMany, retryAfter(wait.Until, r.Now)
 		}
 	}
 	return pg, nil

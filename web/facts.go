@@ -139,8 +139,8 @@ type whyView struct {
 	Ahead    []string // those that still speak of what is to come
 	Findings []findingView
 	Unread   []dlp.Uninspectable
-	Links    bool   // attachments become links for somebody
-	Observed string // what would have been done, were the mail not only observed
+	Plans    []string // what becomes of the files, keys below "plan."; empty: they stay
+	Observed string   // what would have been done, were the mail not only observed
 	Rules    []string
 }
 
@@ -169,7 +169,7 @@ func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyVi
 		for _, rule := range v.Rules {
 			w.Rules = appendOnce(w.Rules, rule)
 		}
-		w.Links = w.Links || slices.Contains(v.Transforms, policy.TransformLink)
+		w.Plans = appendOnce(w.Plans, planOf(v.Link))
 	}
 	if !content {
 		return w, nil
@@ -180,6 +180,19 @@ func (st *staff) why(m *holdqueue.Message, lang words.Lang, content bool) (whyVi
 	}
 	w.Findings, w.Unread = findingsOf(rep)
 	return w, nil
+}
+
+// planOf is the key of what becomes of the files for one recipient, "" where they stay.
+func planOf(l *policy.Link) string {
+	switch {
+	case l == nil:
+		return ""
+	case l.ViewOnly:
+		return "view"
+	case l.UnlessTLS:
+		return "tls"
+	}
+	return "link"
 }
 
 // ahead says whether the reasons of a verdict still speak of what is to come:

@@ -20,6 +20,7 @@ type failurePage struct {
 	Retry   string // where to try again, "" where that is no use
 	ID      string // of the log line, when the fault is ours
 	Portal  bool
+	Until   time.Time // when to ask again, where that is known
 }
 
 // failure turns an error into an answer: a page, or a problem document for
@@ -75,7 +76,11 @@ func (s *site) failed(ctx context.Context, r *Request, st *staff, v verdict, bod
 	case v.key == "sign_in", v.key == "provider_down":
 		body.Retry = "/login?to=" + url.QueryEscape(safeReturn(backTo(r)))
 	}
-	p := &page{code: v.code, name: "failure", body: body}
+	var wait *linkify.WaitError
+	if errors.As(err, &wait) {
+		body.Until = wait.Until
+	}
+	p := &page{code: v.code, name: "failure", body: body, retry: s.retryOf(v, r, err)}
 	p.frame = frame{Company: s.Company.Name, Version: s.Version, Now: r.Now, Back: backTo(r), Portal: st == nil}
 	if st == nil {
 		p.frame.Back = portalBack(r)
@@ -118,12 +123,18 @@ func (s *site) problem(r *Request, v verdict, id string, err error) *document {
 		body["revision"] = stale.Revision
 	}
 	d := &document{code: v.code, kind: "application/problem+json", body: body}
-	var wait *linkify.WaitError
-	if errors.As(err, &wait) {
-		d.retry = retryAfter(wait.Until, r.Now)
-	}
-	if v.key == "database_down" {
-		d.retry = 30
-	}
+	d.retry = s.retryOf(v, r, err)
 	return d
+}
+
+// retryOf is after how many seconds asking again may help; 0 where nobody knows.
+func (s *site) retryOf(v verdict, r *Request, err error) int {
+	var wait *linkify.WaitError
+	switch {
+	case errors.As(err, &wait):
+		return retryAfter(wait.Until, r.Now)
+	case v.key == "database_down", v.key == "portal_down", v.key == "busy":
+		return 30
+	}
+	return 0
 }

@@ -258,6 +258,9 @@ func plan(a mailaddr.Address) policy.RecipientVerdict {
 		v.Reasons = []policy.Reason{{Code: "delay", JA: "社外の宛先のため、5分後に送信します", EN: "outside recipients: sent after 5 min"}}
 	case "files.example":
 		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Open}
+	case "tls.example":
+		hold("manager")
+		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Open, UnlessTLS: true}
 	case "code.example":
 		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Code}
 	case "password.example":

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sekisho-mail/sekisho/linkify"
 )
@@ -12,13 +13,14 @@ import (
 // landingPage is what the holder of a link sees: who sent it, what, until when.
 type landingPage struct {
 	linkify.Landing
-	Path     string   // of the link, for the forms
-	Lang     string   // chosen on the address line, carried along
-	Accounts []string // names of providers
-	Asked    bool     // the sender was asked to open it again
-	Enter    bool     // a code was sent: show the field for it
-	Left     int      // tries, after a wrong code
-	Problem  string   // key of what went wrong with the step before
+	Path     string    // of the link, for the forms
+	Lang     string    // chosen on the address line, carried along
+	Accounts []string  // names of providers
+	Asked    bool      // the sender was asked to open it again
+	Enter    bool      // a code was sent: show the field for it
+	Left     int       // tries, after a wrong code
+	Problem  string    // key of what went wrong with the step before
+	Until    time.Time // when too many tries are forgotten
 	Total    int64
 }
 

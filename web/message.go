@@ -45,7 +45,7 @@ type recipientView struct {
 	Reason     string // key of why it ended
 	Reply      string // last words of the next hop
 	Uncertain  bool
-	Links      bool
+	Plan       string // key of what becomes of its files, "" where they stay
 }
 
 // tellView says truthfully what became of a request to cancel, send or stop.
@@ -144,7 +144,7 @@ func (st *staff) recipientViews(m *holdqueue.Message) ([]recipientView, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.Links = verdict.Link != nil
+		v.Plan = planOf(verdict.Link)
 		out = append(out, v)
 	}
 	return out, nil

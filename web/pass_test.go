@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,7 +44,11 @@ func TestAPasswordByAnotherChannelOpensTheFiles(t *testing.T) {
 	for range 12 {
 		h.post(dextest.Browser(t), path+"/password", "password", "wrong")
 	}
-	h.post(dextest.Browser(t), path+"/password", "password", shown[1]).is(t, http.StatusTooManyRequests)
+	blocked := h.post(dextest.Browser(t), path+"/password", "password", shown[1]).is(t, http.StatusTooManyRequests)
+	blocked.has(t, "回数が多すぎます", "を過ぎると、もう一度お試しいただけます")
+	if n, err := strconv.Atoi(blocked.header.Get("Retry-After")); err != nil || n < 1 || n > 24*3600 {
+		t.Errorf("Retry-After: %q", blocked.header.Get("Retry-After"))
+	}
 }
 
 // signInAt begins at the portal and signs in at the provider.

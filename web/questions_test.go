@@ -296,3 +296,11 @@ func TestStrangersSeeNoQuestion(t *testing.T) {
 		t.Errorf("request is %s", got)
 	}
 }
+
+// Who sends and who decides read what becomes of the files, also where that is known only when the mail leaves.
+func TestSenderAndApproverReadThatFilesStayWhereTLSIsProved(t *testing.T) {
+	h := newHouse(t)
+	m := h.submit("alice@corp.example", "見積の件", "b@tls.example")
+	h.get(h.as("manager"), "/requests/"+string(h.question(m.ID).ID)).is(t, http.StatusOK).has(t, "暗号化（TLS）を送信時に確認できれば、添付したまま")
+	h.get(h.as("alice"), "/messages/"+m.ID).is(t, http.StatusOK).has(t, "TLS を確認できれば添付のまま")
+}

@@ -22,6 +22,7 @@ type page struct {
 	body    any
 	cookies []*http.Cookie
 	script  bool // a page of the portal that needs one
+	retry   int  // seconds after which it makes sense to ask again; 0 says nothing
 }
 
 func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
@@ -36,6 +37,9 @@ func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
 	}
 	if p.script {
 		allowScript(w.Header())
+	}
+	if p.retry > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(p.retry))
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", string(r.Lang))

@@ -95,6 +95,8 @@ func verdicts() []struct {
 		{linkify.ErrRevoked, verdict{codeGone, "link_revoked"}},
 		{linkify.ErrMalware, verdict{codeForbidden, "malware"}},
 		{linkify.ErrUnscanned, verdict{codeUnavailable, "busy"}},
+		{linkify.ErrViewOnly, verdict{codeForbidden, "view_only"}},
+		{linkify.ErrNoPreview, verdict{codeForbidden, "no_preview"}},
 		{linkify.ErrFolderClosed, verdict{codeGone, "folder_closed"}},
 		{linkify.ErrTooLarge, verdict{codeTooLarge, "file_too_large"}},
 		{linkify.ErrFolderFull, verdict{codeTooLarge, "folder_full"}},

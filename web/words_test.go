@@ -62,8 +62,8 @@ func TestEveryCodeHasWords(t *testing.T) {
 	}
 	want("as.", "", codes(approval.AsApprover, approval.AsDeputy, approval.AsEscalation, approval.AsAdmin, approval.AsSender)...)
 	want("asked.", "", "sender", "admin", "role:approver", "group")
-	want("request.", "", codes(approval.Open, approval.Approved, approval.Rejected, approval.Divided, approval.Expired, approval.Cancelled, approval.Void)...)
-	want("lost.", "", codes(approval.Open, approval.Approved, approval.Rejected, approval.Divided, approval.Expired, approval.Cancelled, approval.Void)...)
+	want("request.", "", codes(approval.Open, approval.Approved, approval.Rejected, approval.Divided, approval.Expired, approval.Cancelled)...)
+	want("lost.", "", codes(approval.Open, approval.Approved, approval.Rejected, approval.Divided, approval.Expired, approval.Cancelled)...)
 	want("answer.", "", codes(approval.Unanswered, approval.AnswerApproved, approval.AnswerRejected, approval.AnswerExpired, approval.AnswerCancelled)...)
 	want("note.", "", codes(approval.NoManager, approval.NoApprover)...)
 	want("link.", "", codes(linkify.Active, linkify.Inactive, linkify.Revoked, linkify.Expired)...)

@@ -258,6 +258,7 @@ func linkMail(m *holdqueue.Message, raw []byte) linkify.Mail {
 // linkTerms are what the verdict says of the files of one recipient.
 func linkTerms(v *policy.Link) linkify.Terms {
 	return linkify.Terms{Access: linkify.Access(v.Access), Life: v.Expire, UnlessTLS: v.UnlessTLS, Paperclip: v.Paperclip,
+		Preview: v.Preview, ViewOnly: v.ViewOnly,
 		Only: func(a linkify.Attachment) bool {
 			return v.Wants(policy.Attachment{Name: a.Name, Type: a.Type, Size: a.Size})
 		}}

@@ -49,7 +49,20 @@ func checkPolicy(_ context.Context, k *checkup) {
 	if book, wrong := readPeople(k.c.People.File); len(wrong) == 0 {
 		k.unknownPeople(p, book)
 	}
+	k.accountless(p)
 	k.checkMode()
+}
+
+// accountless warns of rules that ask recipients to sign in where there is no place to do so.
+func (k *checkup) accountless(p *policy.Policy) {
+	if len(k.c.Portal.Accounts) > 0 {
+		return
+	}
+	for _, r := range p.Rules {
+		if r.Then.Link != nil && r.Then.Link.Access == policy.Account {
+			k.warn("portal.accounts", "rule %q has access: account, and there is no provider to sign in at: recipients could not open its links", r.Name)
+		}
+	}
 }
 
 // checkMode says plainly when nothing is enforced.

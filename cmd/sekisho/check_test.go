@@ -172,6 +172,7 @@ func TestCheckFindsEachMistake(t *testing.T) {
 	write(t, s.dir, "long.secret", strings.Repeat("x", 32)+"\n")
 	write(t, s.dir, "rules.yaml", "version: 1\nrules:\n  - {name: a, then: {hold: {approvers: ['group:nobody', x@corp.example]}}}\n")
 	write(t, s.dir, "pool.yaml", "version: 1\nrules:\n  - {name: a, then: {hold: {approvers: ['role:approver']}}}\n")
+	write(t, s.dir, "account.yaml", "version: 1\nrules:\n  - {name: a, then: {link: {access: account}}}\n")
 	write(t, s.dir, "bad-people.yaml", "people:\n  - {address: alice}\n")
 	write(t, s.dir, "bad-users.yaml", "users:\n  - {address: alice@corp.example, password: plain}\n")
 	write(t, s.dir, "keys", "no keys\n")
@@ -202,6 +203,7 @@ func TestCheckFindsEachMistake(t *testing.T) {
 		"unknown pilot":         {[]string{"metrics:", "policy: {pilot: [nogroup]}\nmetrics:"}, "the people file does not know group:nogroup"},
 		"unknown approvers":     {[]string{"metrics:", "policy: {file: rules.yaml}\nmetrics:"}, "rules.yaml:3: rule a names group:nobody"},
 		"empty pool":            {[]string{"metrics:", "policy: {file: pool.yaml}\nmetrics:"}, "pool.yaml:3: rule a names role:approver, whom the people file does not know"},
+		"nowhere to sign in":    {[]string{"metrics:", "policy: {file: account.yaml}\nmetrics:"}, `rule "a" has access: account, and there is no provider`},
 		"policy missing":        {[]string{"metrics:", "policy: {file: none.yaml}\nmetrics:"}, "cannot read the policy"},
 		"people":                {[]string{"metrics:", "people: {file: bad-people.yaml}\nmetrics:"}, "bad-people.yaml:2: "},
 		"users":                 {[]string{"listen_tls", "auth: {users_file: bad-users.yaml}, listen_tls"}, "bad-users.yaml:2: "},
@@ -227,7 +229,7 @@ func TestCheckFindsEachMistake(t *testing.T) {
 		if !strings.Contains(shown, c.want) {
 			t.Errorf("%s: %q is missing in\n%s", name, c.want, shown)
 		}
-		if wantError := !strings.HasPrefix(c.want, "warn") && !strings.Contains(c.want, "rule a names") && !strings.Contains(c.want, "nogroup"); wantError != (r.code == 1) {
+		if wantError := !strings.HasPrefix(c.want, "warn") && !strings.Contains(c.want, "rule a names") && !strings.Contains(c.want, "nogroup") && !strings.Contains(c.want, "access: account"); wantError != (r.code == 1) {
 			t.Errorf("%s: exit %d\n%s", name, r.code, shown)
 		}
 		if strings.Contains(r.out, s.password) {

@@ -6,12 +6,13 @@ GRANT SELECT ON goose_db_version, schema_floor, link_key TO {user};
 
 -- Links, files and what was taken. Not the title of a link, which is the subject of a mail.
 GRANT SELECT (id, message, recipient, generation, token, key_id, state, access, shared, person, sealed, plan, body, version,
-  created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken) ON link TO {user};
-GRANT UPDATE (taken, first_taken, last_taken) ON link TO {user};
-GRANT SELECT, UPDATE (taken) ON link_content TO {user};
+  created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken, viewed) ON link TO {user};
+GRANT UPDATE (taken, first_taken, last_taken, viewed, last_viewed) ON link TO {user};
+GRANT SELECT, UPDATE (taken, viewed) ON link_content TO {user};
 GRANT SELECT ON link_file TO {user};
 GRANT SELECT, UPDATE (scanned_at, malware) ON link_blob TO {user};
 GRANT SELECT, INSERT, UPDATE ON link_session, link_take, link_code, link_rate TO {user};
+GRANT SELECT, INSERT ON link_view TO {user};
 GRANT INSERT ON link_download, link_letter TO {user};
 
 -- Folders into which people outside put files.

@@ -176,6 +176,9 @@ func (s *sheet) summary(r policy.RecipientVerdict) string {
 	if r.Link != nil && r.Link.UnlessTLS {
 		parts = append(parts, s.say("scan.unless_tls"))
 	}
+	if r.Link != nil && r.Link.ViewOnly {
+		parts = append(parts, s.say("scan.view_only"))
+	}
 	if s.lang == words.Japanese {
 		return strings.Join(parts, "、")
 	}

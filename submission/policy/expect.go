@@ -36,6 +36,7 @@ type Expectation struct {
 	// Linked are the names of the listed attachments that become links.
 	Linked    *[]string `yaml:"linked"`
 	UnlessTLS *bool     `yaml:"unless_tls"`
+	ViewOnly  *bool     `yaml:"view_only"`
 
 	Line int
 }
@@ -155,6 +156,10 @@ func (e *Expectation) differences(r RecipientVerdict) []string {
 	if e.UnlessTLS != nil {
 		got := r.Link != nil && r.Link.UnlessTLS
 		expect("unless_tls", got, *e.UnlessTLS, got == *e.UnlessTLS)
+	}
+	if e.ViewOnly != nil {
+		got := r.Link != nil && r.Link.ViewOnly
+		expect("view_only", got, *e.ViewOnly, got == *e.ViewOnly)
 	}
 	if e.Access != "" {
 		got := Access("no link")

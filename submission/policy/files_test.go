@@ -110,3 +110,23 @@ func TestExpectationsSayWhichFilesAreLinked(t *testing.T) {
 		}
 	}
 }
+
+// One rule that hands nothing out is enough, whatever the others allow.
+func TestViewOnlyIsStricterThanEverythingBesideIt(t *testing.T) {
+	const view = "  - {name: a, then: {link: {view_only: true}}}\n"
+	for _, other := range []string{"", "  - {name: b, then: {link: {unless_tls: true}}}\n", "  - {name: b, then: {link: {otherwise: send}}}\n", "  - {name: b, then: {link: {preview: true}}}\n"} {
+		v := only(t, view+other, outside(threeFiles))
+		if v.Link == nil || !v.Link.ViewOnly || !v.Link.Preview || v.Link.UnlessTLS || v.Link.AsIs {
+			t.Errorf("beside %q: %+v", other, v.Link)
+		}
+	}
+	if v := only(t, "  - {name: a, then: {link: {preview: true}}}\n", outside(threeFiles)); v.Link.ViewOnly || !v.Link.Preview {
+		t.Errorf("preview alone: %+v", v.Link)
+	}
+	for _, order := range []string{"{view_only: true, unless_tls: true}", "{view_only: true, otherwise: send}"} {
+		_, problems := policy.Parse([]byte("version: 1\nrules:\n  - {name: r, then: {link: " + order + "}}\n"))
+		if len(problems) != 1 || !strings.Contains(problems[0].Text, "hand out") {
+			t.Errorf("%s: %v", order, problems)
+		}
+	}
+}

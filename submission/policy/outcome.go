@@ -65,7 +65,8 @@ func (l *LinkOrder) plan(f *Facts, to Recipient) (link *Link, cannot int) {
 	if l == nil {
 		return nil, 0
 	}
-	want := Link{Access: l.Access, Expire: l.Expire, AsIs: l.Otherwise == OtherwiseSend, Paperclip: l.Paperclip}
+	want := Link{Access: l.Access, Expire: l.Expire, AsIs: l.Otherwise == OtherwiseSend, Paperclip: l.Paperclip,
+		Preview: l.Preview, ViewOnly: l.ViewOnly}
 	if l.MailOver == 0 || f.Size <= l.MailOver {
 		if l.Exempt.Has(to.Address) {
 			return nil, 0

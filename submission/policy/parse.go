@@ -66,6 +66,8 @@ type rawLink struct {
 	MailOver  *yamlfile.Size     `yaml:"when_mail_over"`
 	UnlessTLS bool               `yaml:"unless_tls"`
 	Paperclip bool               `yaml:"paperclip"`
+	Preview   bool               `yaml:"preview"`
+	ViewOnly  bool               `yaml:"view_only"`
 	Exempt    []string           `yaml:"exempt"`
 	Access    Access             `yaml:"access"`
 	Expire    *yamlfile.Duration `yaml:"expire"`
@@ -223,7 +225,7 @@ func lowered(who []string) []string {
 func (r *resolver) link(raw *rawLink, path string) *LinkOrder {
 	l := &LinkOrder{
 		Files:     FileChoice{Types: raw.Types, Names: raw.Names, Over: int64(raw.Over)},
-		UnlessTLS: raw.UnlessTLS, Paperclip: raw.Paperclip,
+		UnlessTLS: raw.UnlessTLS, Paperclip: raw.Paperclip, Preview: raw.Preview || raw.ViewOnly, ViewOnly: raw.ViewOnly,
 		Access: raw.Access, Expire: LinkLife, Otherwise: raw.Otherwise, Approvers: raw.Approvers,
 		Exempt: r.targets(path+".exempt", raw.Exempt),
 	}
@@ -231,6 +233,12 @@ func (r *resolver) link(raw *rawLink, path string) *LinkOrder {
 		if l.MailOver = int64(*raw.MailOver); l.MailOver <= 0 {
 			r.problem(path+".when_mail_over", "give a size above zero, for example 20MB")
 		}
+	}
+	if l.ViewOnly && l.UnlessTLS {
+		r.problem(path+".view_only", "unless_tls would hand out the file; leave one of the two out")
+	}
+	if l.ViewOnly && l.Otherwise == OtherwiseSend {
+		r.problem(path+".view_only", "otherwise: send would hand out what cannot become a link; leave one of the two out")
 	}
 	if l.Access == "" {
 		l.Access = Auto

@@ -114,8 +114,10 @@ type LinkOrder struct {
 	// UnlessTLS leaves the files in the mail where it can only travel over TLS that is proved.
 	UnlessTLS bool
 	Paperclip bool
-	Access    Access
-	Expire    time.Duration
+	// Preview lets recipients look at pictures, PDF and text before they take them; with ViewOnly that is all they can do.
+	Preview, ViewOnly bool
+	Access            Access
+	Expire            time.Duration
 	// Otherwise says what to do when an attachment may not be touched.
 	Otherwise Otherwise
 	Approvers []string // who is asked then

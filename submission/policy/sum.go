@@ -31,7 +31,8 @@ func strictestLink(a, b *Link) *Link {
 	}
 	rank := map[Access]int{Open: 0, Auto: 1, Code: 2, Password: 3, Account: 4}
 	l := Link{Expire: min(a.Expire, b.Expire), Access: a.Access, AsIs: a.AsIs && b.AsIs,
-		UnlessTLS: a.UnlessTLS && b.UnlessTLS, Paperclip: a.Paperclip || b.Paperclip}
+		UnlessTLS: a.UnlessTLS && b.UnlessTLS, Paperclip: a.Paperclip || b.Paperclip,
+		Preview: a.Preview || b.Preview, ViewOnly: a.ViewOnly || b.ViewOnly}
 	l.choose(slices.Concat(a.choices(), b.choices()))
 	if rank[b.Access] > rank[a.Access] {
 		l.Access = b.Access

@@ -123,6 +123,10 @@ type Link struct {
 	UnlessTLS bool `json:"unless_tls,omitempty"`
 	// Paperclip: a small note is attached, so that mail programs show that there is something.
 	Paperclip bool `json:"paperclip,omitempty"`
+	// Preview: what can be shown can be looked at on the page of the link.
+	Preview bool `json:"preview,omitempty"`
+	// ViewOnly: and nothing is handed out. Preview is set, too, and neither AsIs nor UnlessTLS is.
+	ViewOnly bool `json:"view_only,omitempty"`
 }
 
 // Hit is a rule in mode audit or notify that matched.
