@@ -100,3 +100,62 @@ func TestPDFReaderThatDiesIsNotClean(t *testing.T) {
 		}
 	}
 }
+
+// annotated is a page with one annotation.
+func annotated(annotation string, objects ...string) []byte {
+	b := pdfFile(shows("x"), "", append([]string{annotation}, objects...)...)
+	return []byte(strings.Replace(string(b), "/Contents 4 0 R", "/Annots [7 0 R] /Contents 4 0 R", 1))
+}
+
+// TestWhatPDFHidesIsRead: text that no reader shows is searched, and said to be
+// hidden.
+func TestWhatPDFHidesIsRead(t *testing.T) {
+	s := pdfScanner(t, Options{})
+	label := "My Number: " + number
+	off := pdfFile(shows(label), "", "<< /Type /OCG /Name (draft) >>")
+	off = []byte(strings.Replace(string(off), "/Pages 2 0 R", "/OCProperties << /OCGs [7 0 R] /D << /OFF [7 0 R] /Order [7 0 R] >> >> /Pages 2 0 R", 1))
+	off = []byte(strings.Replace(string(off), "/Resources <<", "/Resources << /Properties << /O 7 0 R >>", 1))
+	for _, c := range []struct {
+		name, path, how string
+		body            []byte
+	}{
+		{"not drawn", "a.pdf#1", "hidden_text", pdfFile("BT 3 Tr /F1 12 Tf 72 700 Td ("+label+") Tj ET", "")},
+		{"white", "a.pdf#1", "white_text", pdfFile("1 1 1 rg "+shows(label), "")},
+		{"tiny", "a.pdf#1", "tiny_text", pdfFile("BT /F1 0.5 Tf 72 700 Td ("+label+") Tj ET", "")},
+		{"right of the page", "a.pdf#1", "off_page", pdfFile("BT /F1 12 Tf 2000 700 Td ("+label+") Tj ET", "")},
+		{"outside what is cut out", "a.pdf#1", "off_page", []byte(strings.Replace(string(pdfFile(shows(label), "")), "/MediaBox", "/CropBox [0 0 300 300] /MediaBox", 1))},
+		{"in a layer that is off", "a.pdf#1", "", []byte(strings.Replace(string(off), "BT /F1", "/OC /O BDC BT /F1", 1))},
+		{"in a comment", "a.pdf#1", "comment", annotated("<< /Type /Annot /Subtype /Text /Rect [0 0 9 9] /Contents (" + label + ") >>")},
+		{"in a comment that is not shown", "a.pdf#1", "comment", annotated("<< /Type /Annot /Subtype /Text /F 2 /Rect [0 0 9 9] /Contents (" + label + ") >>")},
+		{"in the target of a link", "a.pdf#1", "", annotated("<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] /A << /S /URI /URI (https://a.example/?" + strings.ReplaceAll(label, " ", "%20") + " " + label + ") >> >>")},
+		{"in a file pinned to the page", "a.pdf!/b.txt", "", annotated("<< /Type /Annot /Subtype /FileAttachment /Rect [0 0 9 9] /FS << /Type /Filespec /F (b.txt) /UF (b.txt) /EF << /F 8 0 R >> >> >>",
+			fmt.Sprintf("<< /Type /EmbeddedFile /Length %d >>\nstream\n%s\nendstream", len(label), label))},
+		{"in the properties", "a.pdf", "", pdfFile(shows("x"), "/Info 7 0 R", "<< /Title ("+label+") >>")},
+		{"in the properties in XML", "a.pdf#properties", "", pdfFile(shows("x"), "", "<< /Type /Metadata /Subtype /XML /Length 1 >>\nstream\n<x:xmpmeta><d>"+label+"</d></x:xmpmeta>\nendstream")},
+		{"in a form of XML", "a.pdf#form", "", []byte(strings.Replace(string(pdfFile(shows("x"), "", fmt.Sprintf("<< /Length %d >>\nstream\n<data><a>%s</a></data>\nendstream", len(label)+20, label))),
+			"/Pages 2 0 R", "/AcroForm << /Fields [] /XFA [(datasets) 7 0 R] >> /Pages 2 0 R", 1))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := s.File(context.Background(), "a.pdf", c.body)
+			wantNumber(t, r, c.path)
+			if c.how != "" {
+				wantHidden(t, r, "a.pdf#1", c.how)
+			}
+		})
+	}
+}
+
+func TestWhatPDFShowsIsNotHidden(t *testing.T) {
+	s := pdfScanner(t, Options{})
+	for name, body := range map[string][]byte{
+		"text":                        pdfFile(shows("x"), ""),
+		"white letters on a blue bar": pdfFile("0 0 0.5 rg 50 680 500 60 re f 1 1 1 rg "+shows("Minutes"), ""),
+		"the words of a scan":         pdfFile("q 600 0 0 800 0 0 cm /I1 Do Q BT 3 Tr /F1 12 Tf 72 700 Td (Minutes) Tj ET", ""),
+	} {
+		if f, ok := finding(s.File(context.Background(), "a.pdf", body), DetectorHidden); ok {
+			t.Errorf("%s: %+v", name, f.Matches)
+		}
+	}
+	r := s.File(context.Background(), "a.pdf", pdfFile(shows("x"), "/Info 7 0 R", "<< /Author (Sato Hanako) >>"))
+	wantHidden(t, r, "a.pdf#properties", "named_person")
+}

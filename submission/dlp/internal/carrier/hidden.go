@@ -32,6 +32,15 @@ const (
 	aroundArchive   = "around_archive"
 )
 
+// What the reader of PDF reports.
+const (
+	HiddenText = hiddenText
+	WhiteText  = whiteText
+	TinyText   = tinyText
+	OffPage    = offPage
+	Comment    = aComment
+)
+
 // HiddenDetails are all of them.
 func HiddenDetails() []string {
 	return []string{hiddenSheet, veryHiddenSheet, hiddenRow, hiddenColumn, hiddenText, hiddenValue, hiddenSlide, whiteText, tinyText, offPage,

@@ -298,7 +298,7 @@ func hasPerson(body []byte) bool {
 	for tok := x.next(); tok != xmlEnd; tok = x.next() {
 		if tok == xmlChars {
 			s := strings.TrimSpace(x.text)
-			if inside && s != "" && !slices.Contains(programs, strings.ToLower(s)) {
+			if inside && person(s) {
 				return true
 			}
 			continue
@@ -309,6 +309,12 @@ func hasPerson(body []byte) bool {
 		}
 	}
 	return false
+}
+
+// person says that a name is not one that programs put there.
+func person(name string) bool {
+	name = strings.TrimSpace(name)
+	return name != "" && !slices.Contains(programs, strings.ToLower(name))
 }
 
 // programs write such names where nobody gave one.

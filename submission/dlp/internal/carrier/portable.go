@@ -1,7 +1,9 @@
 package carrier
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/detect"
@@ -23,6 +25,7 @@ func (w *Walk) portable(f file) error {
 		pictures = max(0, w.limits.Pictures-w.pictures)
 		w.deadline = w.deadline.Add(time.Duration(pictures) * DrawTime)
 	}
+	w.packets(f)
 	blank := map[int]bool{} // pages that nobody has read
 	var inner error
 	err := w.readers.PDF(w.ctx, f.body, pictures, func(p PDFPart) error {
@@ -35,6 +38,7 @@ func (w *Walk) portable(f file) error {
 		if p.Page > 0 {
 			path += "#" + itoa(p.Page)
 		}
+		w.portableForm(f, path, p)
 		if p.Picture != nil {
 			if read, _ := w.readPicture(path, f.name, p.Picture); read {
 				delete(blank, p.Page)
@@ -54,4 +58,44 @@ func (w *Walk) portable(f file) error {
 		inner = errUnreadable
 	}
 	return errors.Join(err, inner)
+}
+
+// portableForm reports what a page or document is beside its text.
+func (w *Walk) portableForm(f file, path string, p PDFPart) {
+	for _, how := range p.Hidden {
+		if slices.Contains(HiddenDetails(), how) {
+			w.out.Form(FormHidden, Attachment, path, how)
+		}
+	}
+	if p.Script {
+		w.out.Form(FormMacro, Attachment, f.path, "script")
+	}
+	if person(p.Author) {
+		w.out.Form(FormHidden, Attachment, f.path+"#properties", namedPerson)
+	}
+	if len(p.Form) > 0 {
+		w.text(Text{Text: detect.Text{Body: xmlText(string(p.Form)), Title: f.name}, Where: Attachment, Path: f.path + "#form", First: true})
+	}
+}
+
+// maxPackets bounds the properties in XML that one document may have.
+const maxPackets = 20
+
+// packets searches the properties in XML (XMP), which stand unpacked so that any
+// program can find them.
+func (w *Walk) packets(f file) {
+	rest := f.body
+	for range maxPackets {
+		from := bytes.Index(rest, []byte("<x:xmpmeta"))
+		if from < 0 {
+			return
+		}
+		rest = rest[from:]
+		end := bytes.Index(rest, []byte("</x:xmpmeta>"))
+		if end < 0 {
+			return
+		}
+		w.text(Text{Text: detect.Text{Body: xmlText(string(rest[:end])), Title: f.name}, Where: Attachment, Path: f.path + "#properties", First: true})
+		rest = rest[end:]
+	}
 }

@@ -93,8 +93,8 @@ type Limits struct {
 // without text it draws at most so many pictures.
 type PDF func(ctx context.Context, body []byte, pictures int, each func(PDFPart) error) error
 
-// PDFPart is a page (0 for the properties), the picture of a page, or an
-// embedded file.
+// PDFPart is a page (0 for the properties), the picture of a page, an embedded
+// file, or a part of a form.
 type PDFPart struct {
 	Page    int
 	Text    string
@@ -102,6 +102,10 @@ type PDFPart struct {
 	Picture []byte
 	Name    string
 	Body    []byte
+	Form    []byte   // XML of a form
+	Hidden  []string // how text of the page is hidden
+	Script  bool     // the document runs one
+	Author  string
 }
 
 // Virus says which malware r holds, "" for none.

@@ -34,20 +34,22 @@ type order struct {
 
 // frame is one line of the answer; Size bytes follow it.
 type frame struct {
-	Kind string `json:"kind"` // page, picture (of the page before), file, end
+	Kind string `json:"kind"` // page, picture (of the page before), file, form, end
 	Page int    `json:"page,omitempty"`
 	Name string `json:"name,omitempty"`
 	Size int    `json:"size"`
 	// Blank says that a page shows something but has no text: a scan.
-	Blank bool   `json:"blank,omitempty"`
-	Error string `json:"error,omitempty"` // of end: "", encrypted, corrupt, pages
+	Blank bool `json:"blank,omitempty"`
+	// Hidden lists how text of the page is hidden; Script and Author say of the
+	// document that it runs one and who is named in it.
+	Hidden []string `json:"hidden,omitempty"`
+	Script bool     `json:"script,omitempty"`
+	Author string   `json:"author,omitempty"`
+	Error  string   `json:"error,omitempty"` // of end: "", encrypted, corrupt, pages
 }
 
 // wasmPage is the unit of WebAssembly memory.
 const wasmPage = 64 << 10
-
-// maxAnnotations bounds the notes read from one page.
-const maxAnnotations = 2000
 
 // Child reads an order and a document from r and writes frames to w.
 func Child(r io.Reader, w io.Writer) error {
@@ -152,6 +154,7 @@ func read(o order, body []byte, out *writer) (err error) {
 	d := document{p: instance, doc: doc.Document, out: out, pictures: o.Pictures}
 	d.properties()
 	d.files()
+	d.forms()
 	return d.pages(o.Pages)
 }
 
@@ -161,6 +164,7 @@ type document struct {
 	out *writer
 
 	pictures int // that may still be drawn
+	objects  int // that were asked how they look
 }
 
 // properties hands on title, author and the like as page 0.
@@ -170,12 +174,16 @@ func (d *document) properties() {
 		return // a document without properties
 	}
 	var b strings.Builder
+	author := ""
 	for _, t := range meta.Tags {
+		if t.Tag == "Author" {
+			author = t.Value[:min(len(t.Value), 200)]
+		}
 		if !strings.HasSuffix(t.Tag, "Date") && t.Value != "" {
 			b.WriteString(t.Value + "\n")
 		}
 	}
-	d.out.frame(frame{Kind: "page"}, []byte(b.String()))
+	d.out.frame(frame{Kind: "page", Author: author}, []byte(b.String()))
 }
 
 func (d *document) files() {
@@ -219,8 +227,9 @@ func (d *document) page(i int) error {
 	}
 	body := text.Text
 	blank := strings.TrimSpace(body) == "" && d.shows(page)
-	body += d.notes(page) + d.fields(page)
-	d.out.frame(frame{Kind: "page", Page: i + 1, Blank: blank}, []byte(body))
+	said, comment := d.notes(page)
+	body += said + d.fields(page)
+	d.out.frame(frame{Kind: "page", Page: i + 1, Blank: blank, Hidden: d.unseen(page, comment)}, []byte(body))
 	if blank && d.pictures > 0 {
 		d.pictures--
 		d.draw(i+1, page)
@@ -245,28 +254,6 @@ func (d *document) shows(page requests.Page) bool {
 		}
 	}
 	return n.Count > 64 // outlines of letters
-}
-
-// notes are the contents of annotations.
-func (d *document) notes(page requests.Page) string {
-	n, err := d.p.FPDFPage_GetAnnotCount(&requests.FPDFPage_GetAnnotCount{Page: page})
-	if err != nil {
-		return ""
-	}
-	var b strings.Builder
-	for i := range min(n.Count, maxAnnotations) {
-		a, err := d.p.FPDFPage_GetAnnot(&requests.FPDFPage_GetAnnot{Page: page, Index: i})
-		if err != nil {
-			continue
-		}
-		for _, key := range []string{"Contents", "V"} {
-			if v, err := d.p.FPDFAnnot_GetStringValue(&requests.FPDFAnnot_GetStringValue{Annotation: a.Annotation, Key: key}); err == nil && v.Value != "" {
-				b.WriteString("\n" + v.Value)
-			}
-		}
-		d.p.FPDFPage_CloseAnnot(&requests.FPDFPage_CloseAnnot{Annotation: a.Annotation})
-	}
-	return b.String()
 }
 
 // fields are the names and values of form fields.

@@ -108,8 +108,10 @@ func (o Options) frames(r *bufio.Reader, each func(carrier.PDFPart) error) error
 		if _, err := io.ReadFull(r, body); err != nil {
 			return fmt.Errorf("reader ended early: %w", err)
 		}
-		part := carrier.PDFPart{Page: f.Page, Blank: f.Blank}
+		part := carrier.PDFPart{Page: f.Page, Blank: f.Blank, Hidden: f.Hidden, Script: f.Script, Author: f.Author}
 		switch f.Kind {
+		case "form":
+			part.Form = body
 		case "file":
 			part.Name, part.Body = f.Name, body
 		case "picture":
