@@ -1,10 +1,12 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,13 +47,13 @@ func (l *Log) List(ctx context.Context, f Filter, p Page) (entries []Recorded, n
 		limit = 50
 	}
 	limit = min(limit, 500)
-	query, err := f.query(p.After, limit+1)
+	query, err := f.query(p.After)
 	if err != nil {
 		return nil, "", err
 	}
 	var rows []*row
 	err = l.db.Read(ctx, func(tx *db.Tx) (err error) {
-		rows, err = scanRows(tx, query.text(), query.args...)
+		rows, err = query.newest(tx, limit+1)
 		return err
 	})
 	if err != nil {
@@ -72,7 +74,6 @@ func (l *Log) List(ctx context.Context, f Filter, p Page) (entries []Recorded, n
 type where struct {
 	conditions []string
 	args       []any
-	tail       string
 }
 
 func (w *where) and(condition string, args ...any) {
@@ -83,15 +84,23 @@ func (w *where) and(condition string, args ...any) {
 	w.conditions = append(w.conditions, condition)
 }
 
-func (w *where) text() string {
-	text := selectRow
-	if len(w.conditions) > 0 {
-		text += ` WHERE ` + strings.Join(w.conditions, ` AND `)
+// newest gives the first entries that fit, newest first. Those of the last second have no number yet and are found
+// through an index of their own; what they are searched by is indexed when they get one.
+func (w *where) newest(tx *db.Tx, limit int) ([]*row, error) {
+	var rows []*row
+	for _, part := range []string{`number < 0`, `number >= 0`} {
+		some, err := scanRows(tx, selectRow+` WHERE `+strings.Join(append([]string{part}, w.conditions...), ` AND `)+
+			` ORDER BY at DESC, id DESC LIMIT `+strconv.Itoa(limit), w.args...)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, some...)
 	}
-	return text + w.tail
+	slices.SortFunc(rows, func(a, b *row) int { return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(b.id, a.id)) })
+	return rows[:min(len(rows), limit)], nil
 }
 
-func (f *Filter) query(after string, limit int) (*where, error) {
+func (f *Filter) query(after string) (*where, error) {
 	w := &where{}
 	if f.Actor != "" {
 		w.and(`actor = ?`, f.Actor)
@@ -117,7 +126,6 @@ func (f *Filter) query(after string, limit int) (*where, error) {
 		}
 		w.and(`(at, id) < (?, ?)`, micros, id)
 	}
-	w.tail = ` ORDER BY at DESC, id DESC LIMIT ` + strconv.Itoa(limit)
 	return w, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/bits"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -143,17 +145,40 @@ func (l *Log) addLeaves(tx *db.Tx, edge *tree) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, p := range pending {
-		n, err := tx.Exec(`UPDATE audit_entry SET number = $1 WHERE id = $2 AND number < 0`, edge.size, p.id)
-		if db.IsUnique(err) || err == nil && n != 1 {
-			return 0, db.ErrConflict // another node, whose lease began between our look and now, gave this number or took this entry
-		}
-		if err != nil {
+	for rest := pending; len(rest) > 0; {
+		some := rest[:1<<(bits.Len(uint(min(len(rest), together)))-1)]
+		if err := giveNumbers(tx, some, edge.size); err != nil {
 			return 0, err
 		}
-		edge.add(p.leaf)
+		for _, p := range some {
+			edge.add(p.leaf)
+		}
+		rest = rest[len(some):]
 	}
 	return len(pending), nil
+}
+
+// together is how many entries get their numbers by one statement. It takes as many as a power of two, so that there are
+// few different statements.
+const together = 64
+
+// giveNumbers numbers entries from first on.
+func giveNumbers(tx *db.Tx, entries []row, first int64) error {
+	var args []any
+	var values strings.Builder
+	for i, e := range entries {
+		if i > 0 {
+			values.WriteString(`, `)
+		}
+		fmt.Fprintf(&values, `(CAST($%d AS BIGINT), CAST($%d AS TEXT))`, 2*i+1, 2*i+2)
+		args = append(args, first+int64(i), e.id)
+	}
+	n, err := tx.Exec(`UPDATE audit_entry SET number = v.column1 FROM (VALUES `+values.String()+`) AS v
+		WHERE audit_entry.id = v.column2 AND audit_entry.number < 0`, args...)
+	if db.IsUnique(err) || err == nil && n != int64(len(entries)) {
+		return db.ErrConflict // another node, whose lease began between our look and now, gave such a number or took such an entry
+	}
+	return err
 }
 
 func pendingLeaves(tx *db.Tx) ([]row, error) {

@@ -108,14 +108,19 @@ func (v *verification) openBeyond(tx *db.Tx) error {
 }
 
 func (v *verification) openPurges(tx *db.Tx) error {
-	rows, err := scanRows(tx, selectRow+` WHERE action = $1`, actionPurge)
 	v.purges = map[string]int64{}
-	for _, r := range rows {
-		if before, err := strconv.ParseInt(r.object, 10, 64); err == nil {
-			v.purges[r.id] = before
+	for _, part := range []string{`number < 0`, `number >= 0`} { // each has its index
+		rows, err := scanRows(tx, selectRow+` WHERE `+part+` AND action = $1`, actionPurge)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if before, err := strconv.ParseInt(r.object, 10, 64); err == nil {
+				v.purges[r.id] = before
+			}
 		}
 	}
-	return err
+	return nil
 }
 
 func (v *verification) openPending(tx *db.Tx) error {

@@ -139,8 +139,11 @@ func (d *DB) openPostgreSQL(ctx context.Context, rawURL string) error {
 	if err != nil {
 		return errors.New("open PostgreSQL: the URL cannot be read") // err may repeat the password
 	}
-	pool.SetMaxOpenConns(24)
-	pool.SetMaxIdleConns(12)
+	const connections = 24
+	pool.SetMaxOpenConns(connections)
+	// All of them: a connection that comes and goes is a process of the server's each time, and a mail's statements
+	// are understood anew.
+	pool.SetMaxIdleConns(connections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := d.migrate(ctx, goose.DialectPostgres, pool); err != nil {
 		pool.Close()
