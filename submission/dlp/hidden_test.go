@@ -124,6 +124,8 @@ func TestHiddenContentIsAFinding(t *testing.T) {
 		{"notes of ppt", "a.ppt", "a.ppt#notesSlide1", "speaker_notes", notesFile("言わない")},
 		{"deleted text of doc", "a.doc", "a.doc", "tracked_deletion", lookFile("gone", 0x00, 0x08, 1)},
 		{"hidden text of doc", "a.doc", "a.doc", "hidden_text", lookFile("secret", 0x3c, 0x08, 1)},
+		{"white text of doc", "a.doc", "a.doc", "white_text", lookFile("secret", 0x70, 0x68, 0xff, 0xff, 0xff, 0)},
+		{"text box off the slide of ppt", "a.ppt", "a.ppt#slide1", "off_page", anchoredFile("言わない", 6000)},
 		{"hidden text of rtf", "a.rtf", "a.rtf", "hidden_text", []byte(`{\rtf1 a{\v secret}b}`)},
 		{"white text of rtf", "a.rtf", "a.rtf", "white_text", []byte(`{\rtf1{\colortbl;\red0\green0\blue0;\red255\green255\blue255;}{\cf2 secret}}`)},
 		{"tiny text of rtf", "a.rtf", "a.rtf", "tiny_text", []byte(`{\rtf1{\fs2 secret}}`)},
@@ -162,6 +164,8 @@ func TestWhatEverybodySeesIsNotHidden(t *testing.T) {
 		{"what follows a hidden element", "a.html", []byte(`<p>a<img style="display:none"><p style="display:none"><p>b<br style="display:none">c`)},
 		{"a section that is shown", "a.odt", openDocument(t, "", `<text:section><text:p>x</text:p></text:section>`)},
 		{"a picture", "a.png", []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x00IEND....")},
+		{"white text of doc on a ground", "a.doc", lookFile("heading", 0x70, 0x68, 0xff, 0xff, 0xff, 0, 0x71, 0xca, 2, 1, 1)},
+		{"text box on the slide of ppt", "a.ppt", anchoredFile("言う", 100)},
 		{"text in a ZIP", "a.zip", zipFile(t, member{"a.txt", "x"})},
 	} {
 		if f, ok := finding(s.File(context.Background(), c.file, c.body), DetectorHidden); ok {
@@ -183,6 +187,21 @@ func notesFile(text string) []byte {
 	atom = append(atom, wide(text)...)
 	box := append([]byte{0x0f, 0, 0xf0, 0x03}, binary.LittleEndian.AppendUint32(nil, uint32(len(atom)))...)
 	return compoundFile(map[string][]byte{"PowerPoint Document": append(box, atom...)})
+}
+
+// anchoredFile is a .ppt with slides of 5760 by 4320 and a text box that begins at left.
+func anchoredFile(text string, left uint16) []byte {
+	atom := func(kind uint16, container bool, body ...byte) []byte {
+		b := []byte{0, 0}
+		if container {
+			b[0] = 0x0f
+		}
+		b = binary.LittleEndian.AppendUint16(b, kind)
+		return append(binary.LittleEndian.AppendUint32(b, uint32(len(body))), body...)
+	}
+	anchor := []byte{10, 0, byte(left), byte(left >> 8), byte((left + 90)), byte((left + 90) >> 8), 90, 0}
+	shape := atom(0xf004, true, append(atom(0xf010, false, anchor...), atom(0x0fa0, false, wide(text)...)...)...)
+	return compoundFile(map[string][]byte{"PowerPoint Document": append(atom(0x03e9, false, u32(5760, 4320)...), atom(0x03ee, true, shape...)...)})
 }
 
 // lookFile is a .doc whose characters have one change to how they look.

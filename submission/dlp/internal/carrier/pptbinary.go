@@ -10,6 +10,7 @@ import (
 
 // Records of PowerPoint (MS-PPT 2.13.24) and the mark of an encrypted file.
 const (
+	pptDocument  = 0x03e9
 	pptSlide     = 0x03ee
 	pptNotes     = 0x03f0
 	pptShow      = 0x03f9 // how a slide is shown
@@ -17,6 +18,8 @@ const (
 	pptBytes     = 0x0fa8
 	pptString    = 0x0fba
 	pptComment   = 0x2ee0
+	pptShape     = 0xf004 // of OfficeArt, and where it stands
+	pptAnchor    = 0xf010
 	pptEncrypted = 0xf3d1c4df
 	pptHidden    = 4 // flag of pptShow
 )
@@ -31,6 +34,10 @@ type pptReader struct {
 	end    int    // of that container
 	slides int
 	notes  int
+
+	width, height int32 // of a slide
+	away          int   // end of a shape that stands outside
+	shape         int   // end of the current shape
 }
 
 // pptBinary reads the text atoms of a .ppt, notes and comments included.
@@ -60,6 +67,10 @@ func (w *Walk) pptBinary(f file, c *compound, dir string) error {
 			r.open(kind, end) // its records follow
 			continue
 		}
+		r.anchor(kind, b[at:end])
+		if at < r.away && (kind == pptChars || kind == pptBytes) && r.kind == pptSlide && len(strings.TrimSpace(string(b[at:end]))) > 0 {
+			r.w.out.Form(FormHidden, Attachment, r.place(), offPage)
+		}
 		r.atom(kind, b[at:end])
 		at = end
 	}
@@ -70,6 +81,9 @@ func (w *Walk) pptBinary(f file, c *compound, dir string) error {
 func (r *pptReader) open(kind uint16, end int) {
 	switch kind {
 	case pptSlide, pptNotes, pptComment:
+	case pptShape:
+		r.shape = end
+		return
 	default:
 		return
 	}
@@ -96,6 +110,20 @@ func (r *pptReader) atom(kind uint16, body []byte) {
 	case pptShow:
 		if r.kind == pptSlide && len(body) >= 12 && binary.LittleEndian.Uint16(body[10:])&pptHidden != 0 {
 			r.w.out.Form(FormHidden, Attachment, r.place(), hiddenSlide)
+		}
+	}
+}
+
+// anchor notes the size of slides, and shapes that stand outside of theirs.
+func (r *pptReader) anchor(kind uint16, body []byte) {
+	switch {
+	case kind == pptDocument && len(body) >= 8:
+		r.width, r.height = int32(binary.LittleEndian.Uint32(body)), int32(binary.LittleEndian.Uint32(body[4:]))
+	case kind == pptAnchor && len(body) == 8 && r.width > 0:
+		side := func(i int) int32 { return int32(int16(binary.LittleEndian.Uint16(body[i*2:]))) }
+		top, left, right, bottom := side(0), side(1), side(2), side(3)
+		if left >= r.width || right <= 0 || top >= r.height || bottom <= 0 {
+			r.away = r.shape
 		}
 	}
 }
