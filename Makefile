@@ -46,9 +46,9 @@ test-fixtures: tools build ## public mails and documents of FIXTURES=DIR through
 	@test -n "$(FIXTURES)" || { echo 'make test-fixtures FIXTURES=DIR'; exit 2; }
 	$(GO) test -tags '$(TAGS) fixtures' -timeout 40m -count 1 -v ./tools/fixtures/ -fixtures '$(abspath $(FIXTURES))' -binary $(CURDIR)/bin/sekisho
 
-bench: tools build ## tables beside Postfix, then every package's own; one of them: BENCH=Accept (ARGS="-rounds 1 -scale 0.2")
-	$(GO) test -tags '$(TAGS) bench' -timeout 60m -count 1 -v -run '(?i)^Test($(BENCH))' ./tools/bench/ -binary $(CURDIR)/bin/sekisho $(ARGS)
+bench: tools build ## every package's own, then tables beside Postfix and all targets; one table: BENCH=Accept (ARGS="-rounds 1 -scale 0.2")
 	$(if $(BENCH),,$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...)
+	$(GO) test -tags '$(TAGS) bench' -timeout 60m -count 1 -v -run '(?i)^Test($(BENCH))' ./tools/bench/ -binary $(CURDIR)/bin/sekisho $(ARGS)
 
 bench-dlp: ## precision and recall of detection on the Japanese benchmark (ARGS="-set train -wrong jp.phone")
 	@$(GO) run -tags '$(TAGS)' ./bench/dlp $(if $(FIXTURES),-fixtures '$(FIXTURES)') $(ARGS)

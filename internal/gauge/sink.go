@@ -15,6 +15,7 @@ import (
 // Sink is a next hop that takes everything and counts it.
 type Sink struct {
 	Address string
+	Each    time.Duration // what a message takes from its final dot to the answer; set before Run
 	l       net.Listener
 	taken   atomic.Int64
 }
@@ -96,6 +97,7 @@ func (s *Sink) serve(c net.Conn) {
 			if skip(in) != nil {
 				return
 			}
+			time.Sleep(s.Each)
 			s.taken.Add(1)
 			say("250 2.0.0 taken")
 		case verb == "QUIT":

@@ -33,7 +33,7 @@ func TestAccept(t *testing.T) {
 			func() float64 { return source(t, them.Address, c.load) }, func() float64 { return source(t, least, c.load) })
 		r, b := ratio(figures[0], figures[1]), ratio(figures[0], figures[2])
 		fmt.Printf("%8d %9d %10.0f %10.0f %10.0f %8.2fx %8.2fx  %s, of bare %s\n", c.size, c.sessions, median(figures[0]), median(figures[1]),
-			median(figures[2]), r, b, verdict(r, c.target), verdict(b, 0.8))
+			median(figures[2]), r, b, reach(t, c.load.String()+", against Postfix", r, c.target), reach(t, c.load.String()+", against bare", b, 0.8))
 	}
 }
 
@@ -47,7 +47,7 @@ func TestReuse(t *testing.T) {
 	title("durable accept, connections used again, %d octets, %d sessions (messages per second)", l.size, l.sessions)
 	r := ratio(figures[0], figures[1])
 	fmt.Printf("%10s %10s %10s %9s\n%10.0f %10.0f %10.0f %8.2fx %s\n", "sekisho", "postfix", "bare", "/postfix",
-		median(figures[0]), median(figures[1]), median(figures[2]), r, verdict(r, 5))
+		median(figures[0]), median(figures[1]), median(figures[2]), r, reach(t, "connections used again, "+l.String()+", against Postfix", r, 5))
 }
 
 // TestLatency is how long a client waits from connecting to its 250.
@@ -69,5 +69,5 @@ func TestLatency(t *testing.T) {
 	}{{"sekisho", us}, {"postfix", them}} {
 		fmt.Printf("%10s %10.1f %10.1f\n", row.name, median(percentiles[row.c][0]), median(percentiles[row.c][1]))
 	}
-	fmt.Println("our p99 below Postfix's p50:", verdict(ratio(percentiles[them][0], percentiles[us][1]), 1))
+	fmt.Println("Postfix's p50 against our p99:", reach(t, "Postfix's p50 against our p99, "+l.String(), ratio(percentiles[them][0], percentiles[us][1]), 1))
 }

@@ -4,7 +4,7 @@
 // disk, in turns. Only the ratios mean anything, and only those of one run.
 //
 //	make bench                   everything
-//	make bench BENCH=Accept      one table: Accept, Reuse, Latency, SlowDisk, Signed, EndToEnd, Memory, Scale
+//	make bench BENCH=Accept      one table: Accept, Reuse, Latency, SlowDisk, Signed, EndToEnd, Memory, Scale, Due
 package bench
 
 import (
@@ -38,14 +38,6 @@ func percentile(all []float64, p float64) float64 {
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// verdict says whether a ratio has reached its target.
-func verdict(ratio, target float64) string {
-	if ratio >= target {
-		return fmt.Sprintf("reached (%.2gx)", target)
-	}
-	return fmt.Sprintf("MISSED (%.2gx)", target)
-}
 
 func title(format string, args ...any) { fmt.Printf("\n"+format+"\n\n", args...) }
 

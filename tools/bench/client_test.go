@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -18,6 +19,8 @@ type load struct {
 	to                       string // x@other.example when empty
 	reuse                    bool   // many messages on one connection
 }
+
+func (l load) String() string { return fmt.Sprintf("%d KB x%d", l.size>>10, l.sessions) }
 
 func (l load) recipient() string {
 	if l.to == "" {
@@ -58,13 +61,14 @@ func run(t *testing.T, c *gauge.Client, l load) gauge.Result {
 	return r
 }
 
-// newSink starts a next hop that ends with the test.
-func newSink(t *testing.T) *gauge.Sink {
+// newSink starts a next hop that ends with the test and takes a time for each message.
+func newSink(t *testing.T, each time.Duration) *gauge.Sink {
 	t.Helper()
 	s, err := gauge.NewSink()
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Each = each
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

@@ -18,6 +18,7 @@ import (
 // ours is a running product.
 type ours struct {
 	gateway, submission string
+	metrics, config     string
 	pid                 int
 }
 
@@ -45,14 +46,14 @@ submission:
 relay: {host: "%[4]s", tls: none, connections: 20}
 oidc: {issuer: "http://127.0.0.1:9", client_id: x}
 web: {listen: "%[3]s"}
-metrics: {listen: ""}
+metrics: {listen: "%[7]s"}
 log: {level: error}
 `
 
 func sekisho(t *testing.T, s setup) *ours {
 	t.Helper()
 	home := t.TempDir()
-	o := &ours{gateway: testkit.FreeAddress(t), submission: testkit.FreeAddress(t)}
+	o := &ours{gateway: testkit.FreeAddress(t), submission: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t)}
 	relay, submission, extra := "127.0.0.1:9", "", ""
 	if s.relay != "" {
 		relay = s.relay
@@ -61,9 +62,9 @@ func sekisho(t *testing.T, s setup) *ours {
 		submission = `"` + o.submission + `"`
 		extra = fmt.Sprintf("  tls: {cert_file: %s, key_file: %s}\n  auth: {users_file: %s}\n", s.tls.CertFile, s.tls.KeyFile, s.users)
 	}
-	file := filepath.Join(home, "sekisho.yaml")
-	write(t, file, fmt.Sprintf(config, home, o.gateway, testkit.FreeAddress(t), relay, submission, extra), 0o600)
-	cmd := start(t, s.shim, *binary, "serve", "--config", file)
+	o.config = filepath.Join(home, "sekisho.yaml")
+	write(t, o.config, fmt.Sprintf(config, home, o.gateway, testkit.FreeAddress(t), relay, submission, extra, o.metrics), 0o600)
+	cmd := start(t, s.shim, *binary, "serve", "--config", o.config)
 	o.pid = cmd.Process.Pid
 	await(t, "sekisho", o.gateway)
 	return o

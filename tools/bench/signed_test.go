@@ -48,7 +48,7 @@ func TestSigned(t *testing.T) {
 		}
 		figures := inTurns(t, measure(a), measure(b))
 		r := ratio(figures[0], figures[1])
-		fmt.Printf("%9d %10.0f %10.0f %8.2fx %s\n", sessions, median(figures[0]), median(figures[1]), r, verdict(r, 1))
+		fmt.Printf("%9d %10.0f %10.0f %8.2fx %s\n", sessions, median(figures[0]), median(figures[1]), r, reach(t, "STARTTLS and AUTH, "+l.String()+", against Postfix with Dovecot", r, 1))
 	}
 }
 

@@ -29,7 +29,7 @@ func TestSlowDisk(t *testing.T) {
 		func() float64 { return source(t, least, l) })
 	r := ratio(figures[0], figures[1])
 	fmt.Printf("%10s %10s %10s %9s\n%10.0f %10.0f %10.0f %8.2fx %s\n", "sekisho", "postfix", "bare", "/postfix",
-		median(figures[0]), median(figures[1]), median(figures[2]), r, verdict(r, 3))
+		median(figures[0]), median(figures[1]), median(figures[2]), r, reach(t, "each fsync 5 ms slower, "+l.String()+", against Postfix", r, 3))
 	one := load{size: 4096, sessions: 1, messages: 50}
 	if each := time.Duration(float64(time.Second) / source(t, us.gateway, one)); each < 5*time.Millisecond {
 		t.Errorf("a message takes %v: the disk was not slower", each)
