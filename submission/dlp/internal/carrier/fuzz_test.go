@@ -39,11 +39,12 @@ func walkFor(t *testing.T) *Walk {
 // argument chooses among those of a kind.
 
 func FuzzMarkup(f *testing.F) {
-	seed(f, 4, "<p>x<table><tr><td>a<td>b</table><blockquote>q", "{\\rtf1\\ansicpg932{\\fonttbl{\\f0\\fcharset128}}{\\colortbl;\\red255\\green255\\blue255;}\\cf1\\'8c\\u20491?\\v x}",
+	seed(f, 6, `<p style="display:none;color:#fff">x<td bgcolor=white>y<style>a{background:red}</style><script>var a="QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"+"QUJD"</script>`,
+		"\x89PNG\r\n\x1a\n\x00\x00\x00\x01tEXtx\x00\x00\x00\x00", "\xff\xd8\xff\xfe\x00\x03x", "<p>x<table><tr><td>a<td>b</table><blockquote>q", "{\\rtf1\\ansicpg932{\\fonttbl{\\f0\\fcharset128}}{\\colortbl;\\red255\\green255\\blue255;}\\cf1\\'8c\\u20491?\\v x}",
 		"a,b\n\"c\nd\",e", "BEGIN:VCARD\nN;ENCODING=QUOTED-PRINTABLE:=E5=80\n")
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
 		w, g := walkFor(t), file{name: "a", path: "a", body: b}
-		switch which % 4 {
+		switch which % 6 {
 		case 0:
 			w.htmlFile(g)
 		case 1:
@@ -52,18 +53,32 @@ func FuzzMarkup(f *testing.F) {
 			w.table(Text{Text: detect.Text{Body: string(b)}})
 		case 3:
 			unfoldLines(string(b))
+		case 4:
+			w.blobs(g, string(b))
+			for at := 0; at >= 0; {
+				from, to := nextBlob(string(b), at)
+				if from >= 0 && (from < at || to < from+minBlob) {
+					t.Fatalf("from %d: %d to %d", at, from, to)
+				}
+				at = to
+			}
+		case 5:
+			pictureText(b, "image/png")
+			pictureText(b, "image/jpeg")
+			w.behind(g, "image/png")
+			w.packets(g)
 		}
 	})
 }
 
 func FuzzArchives(f *testing.F) {
 	lzh := "\x19\x00-lh5-\x07\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00 \x00\x01a\x00\x00\x00\x05\x0b\x7f\x80\x00\x00\x00\x00"
-	seed(f, 6, "PK\x03\x04\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00ab", lzh,
+	seed(f, 7, "7z\xbc\xaf\x27\x1c\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x17\x06\x00\x01\x09\x01\x00\x07\x0b\x01", "PK\x03\x04\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00ab", lzh,
 		"MSCF\x00\x00\x00\x00\x60\x00\x00\x00\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x00\x00\x00\x03\x01\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x3e\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00a\x00\x00\x00\x00\x00\x01\x00\x01\x00x",
 		"(This file must be converted with BinHex 4.0)\n:$f*TEQKPH#iZ:\n", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x04\x00\x43\xbe\xb7\xe8\x01\x00\x00\x00")
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
 		w, g := walkFor(t), file{name: "a", path: "a", body: b}
-		switch which % 6 {
+		switch which % 7 {
 		case 0:
 			w.zip(g, "application/zip")
 		case 1:
@@ -76,6 +91,9 @@ func FuzzArchives(f *testing.F) {
 			w.tar(g)
 		case 5:
 			w.compressed(g, "application/gzip")
+		case 6: // their libraries are not ours to search
+			sevenClaims(b)
+			xzClaims(b)
 		}
 	})
 }

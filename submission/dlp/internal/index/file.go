@@ -16,7 +16,8 @@ import (
 // The file: magic, what it holds, the id of the key it was made with, a salt,
 // the description as JSON, the arrays, and a MAC over all of it.
 const (
-	magic   = "sekisho-index-1\n"
+	magic   = "sekisho-index-2\n"
+	older   = "sekisho-index-1\n"
 	keyLen  = 8
 	saltLen = 16
 	headLen = len(magic) + 1 + keyLen + saltLen + 4
@@ -49,6 +50,9 @@ func NewSeal(keyID string) Seal {
 // SealOf reads the seal of an index.
 func SealOf(b []byte) (Seal, error) {
 	var s Seal
+	if bytes.HasPrefix(b, []byte(older)) {
+		return s, errors.New("the index was made by an older version; make it again with sekisho policy index")
+	}
 	if len(b) < headLen+sha256.Size || !bytes.HasPrefix(b, []byte(magic)) {
 		return s, errors.New("this is no index of ours")
 	}

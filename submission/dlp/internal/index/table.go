@@ -7,6 +7,7 @@ package index
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -16,19 +17,22 @@ type entry struct {
 	ref uint32
 }
 
-// table finds entries by digest. The first sixteen bits lead to a short stretch
-// of sorted digests; three plain arrays, so that nothing is parsed when it is opened.
+// table finds entries by digest. The first bits, up to sixteen, lead to a short
+// stretch of sorted digests; three plain arrays, so that nothing is parsed when it
+// is opened.
 type table struct {
 	n                  int
+	lead               int // bits that lead
 	starts, sums, refs []byte
 }
 
-const (
-	leading   = 16
-	startsLen = (1<<leading + 1) * 4
-)
+// leading is how many bits lead in a table of n entries: stretches of about
+// eight, so that the index of a short list is short.
+func leading(n int) int { return min(16, bits.Len(uint(n)/8)) }
 
-func tableLen(n int) int { return startsLen + n*12 }
+func startsLen(n int) int { return (1<<leading(n) + 1) * 4 }
+
+func tableLen(n int) int { return startsLen(n) + n*12 }
 
 func sortEntries(entries []entry) {
 	slices.SortFunc(entries, func(x, y entry) int { return cmp.Or(cmp.Compare(x.sum, y.sum), cmp.Compare(x.ref, y.ref)) })
@@ -36,9 +40,9 @@ func sortEntries(entries []entry) {
 
 // appendTable writes sorted entries.
 func appendTable(b []byte, entries []entry) []byte {
-	next := 0
-	for lead := range 1<<leading + 1 {
-		for next < len(entries) && int(entries[next].sum>>(64-leading)) < lead {
+	next, lead := 0, leading(len(entries))
+	for first := range uint64(1<<lead + 1) {
+		for next < len(entries) && entries[next].sum>>(64-lead) < first {
 			next++
 		}
 		b = binary.LittleEndian.AppendUint32(b, uint32(next))
@@ -54,8 +58,8 @@ func appendTable(b []byte, entries []entry) []byte {
 
 // newTable reads n entries from the front of b. b is long enough.
 func newTable(b []byte, n int) table {
-	sums := b[startsLen:]
-	return table{n: n, starts: b[:startsLen], sums: sums[:n*8], refs: sums[n*8 : n*12]}
+	sums := b[startsLen(n):]
+	return table{n: n, lead: leading(n), starts: b[:startsLen(n)], sums: sums[:n*8], refs: sums[n*8 : n*12]}
 }
 
 func (t table) start(lead uint64) int {
@@ -64,7 +68,7 @@ func (t table) start(lead uint64) int {
 
 // find appends the references of a digest to refs.
 func (t table) find(sum uint64, refs []uint32) []uint32 {
-	lead := sum >> (64 - leading)
+	lead := sum >> (64 - t.lead)
 	lo, hi := t.start(lead), t.start(lead+1)
 	for lo < hi {
 		mid := (lo + hi) / 2
