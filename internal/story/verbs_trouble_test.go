@@ -2,6 +2,7 @@ package story
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
 	"github.com/sekisho-mail/sekisho/internal/testkit"
@@ -139,8 +139,17 @@ func (k *teller) change(st step) {
 	if !ok {
 		k.t.Fatalf("the story has no file %s", st.word(1))
 	}
+	answers := func() int {
+		return strings.Count(k.log(), `"policy reread"`) + strings.Count(k.log(), `"policy not taken over`)
+	}
+	before := answers()
 	k.write(st.word(0), string(raw))
-	time.Sleep(5 * time.Second) // it is looked at every two seconds, and twice
+	k.eventually("the service has read the changed "+st.word(0), func() error {
+		if answers() == before {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }
 
 // mount gives the company a disk of its own that is easily filled.
