@@ -18,6 +18,7 @@ const (
 	CausePeopleFile   = "people_file"   // the changed people file has mistakes
 	CausePolicyFile   = "policy_file"   // the changed policy file has mistakes
 	CauseMalware      = "malware"       // a file that was sent as a link is malware
+	CauseDamaged      = "damaged"       // a stored file is not what was stored
 	CauseNoticeFailed = "notice_failed" // one of our own mails could not be delivered
 )
 

@@ -166,8 +166,8 @@ type Landing struct {
 	ViewOnly   bool // and not taken
 }
 
-// Content is one stored file, opened for one transfer. ReadAt may be called for any range; what was read
-// is what Finish records. It is not safe for use by several goroutines.
+// Content is one stored file, opened for one transfer. ReadAt may be called for any range, by one goroutine at a time;
+// what was read and delivered is what Finish records.
 type Content struct {
 	File
 	Stored   time.Time // for Last-Modified; the ETag is the SHA-256

@@ -2,18 +2,18 @@ package linkify
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"github.com/sekisho-mail/sekisho/internal/db"
 )
 
-// transfer is the state of one download: what was read, and a running check of the whole.
+// transfer is the state of one download: what was read, and how much of it went out.
 type transfer struct {
 	links   *Links
 	object  *object
@@ -21,11 +21,10 @@ type transfer struct {
 	session session
 	visitor Visitor
 
-	got      ranges
-	pending  span // read last, perhaps not delivered
-	bytes    int64
-	sum      hash.Hash // over the bytes from the start, as long as they are read in order
-	summed   int64
+	mu       sync.Mutex // reading runs ahead of delivery
+	got      ranges     // delivered
+	waiting  []span     // read and not delivered, in the order of reading
+	failure  error      // of reading
 	finished bool
 }
 
@@ -50,10 +49,10 @@ func (l *Links) Download(ctx context.Context, token string, v Visitor, file, tic
 	}
 	o, err := l.open(ctx, b)
 	if err != nil {
-		return nil, fmt.Errorf("download: %w", err)
+		return nil, fmt.Errorf("download: %w", l.suspect(ctx, file, err))
 	}
 	return &Content{File: f, Stored: b.at,
-		transfer: &transfer{links: l, object: o, row: r, session: s, visitor: v, sum: sha256.New()}}, nil
+		transfer: &transfer{links: l, object: o, row: r, session: s, visitor: v}}, nil
 }
 
 func (l *Links) fileByID(tx *db.Tx, id string) (f File, b stored, err error) {
@@ -73,63 +72,82 @@ func (l *Links) fileByID(tx *db.Tx, id string) (f File, b stored, err error) {
 	return f, b, err
 }
 
-// ReadAt reads plain bytes; a byte that is not what was stored is ErrDamaged, never content. When the file is
-// read from beginning to end, the last bytes come out only if the SHA-256 of the whole is right.
+// ReadAt reads plain bytes; a byte that is not what was stored is ErrDamaged, never content: every piece of an object is
+// authenticated, and its beginning says whose it is. That what was stored is what the file's SHA-256 says was proved when
+// it was stored.
 func (c *Content) ReadAt(p []byte, off int64) (int, error) {
 	if off >= c.Size {
 		return 0, io.EOF
 	}
 	n, err := c.transfer.object.ReadAt(p, off)
 	if err != nil && err != io.EOF {
-		return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	if !c.transfer.check(p[:n], off, c.File) {
-		return 0, fmt.Errorf("%w: SHA-256 differs", ErrDamaged)
+		c.transfer.fail(err)
+		return 0, err
 	}
 	c.transfer.note(span{off, off + int64(n)})
 	return n, err
 }
 
-// check feeds the running sum and compares it at the end of the file.
-func (t *transfer) check(p []byte, off int64, f File) bool {
-	if off != t.summed {
-		return true // a range: age and the binding vouch for it
+// note takes a read down.
+func (t *transfer) note(s span) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if last := len(t.waiting) - 1; last >= 0 && t.waiting[last].end == s.start {
+		t.waiting[last].end = s.end
+		return
 	}
-	t.sum.Write(p)
-	t.summed += int64(len(p))
-	return t.summed < f.Size || hex.EncodeToString(t.sum.Sum(nil)) == f.SHA256
+	t.waiting = append(t.waiting, s)
 }
 
-// note takes a read down. The one before it must have been delivered, or there would be no next.
-func (t *transfer) note(s span) {
-	t.got = t.got.add(t.pending)
-	t.pending = s
-	t.bytes += s.end - s.start
+func (t *transfer) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failure = err
+}
+
+// Delivered says that the next n bytes of what was read have gone out.
+func (c *Content) Delivered(n int64) {
+	t := c.transfer
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n > 0 && len(t.waiting) > 0 {
+		s := &t.waiting[0]
+		out := span{s.start, min(s.end, s.start+n)}
+		t.got = t.got.add(out)
+		n -= out.end - out.start
+		if s.start = out.end; s.start == s.end {
+			t.waiting = t.waiting[1:]
+		}
+	}
 }
 
 // Close gives back the store's resources. Call it after Finish.
 func (c *Content) Close() error { return c.transfer.object.file.Close() }
 
-// Finish records what was read. delivered is false when writing to the browser failed, so that what was
-// read last does not count, and for HEAD. A transfer that read nothing leaves no trace.
-func (c *Content) Finish(ctx context.Context, delivered bool) error {
+// Finish records what was delivered: with all everything that was read, else what Delivered was told of. all is false
+// when writing to the browser failed, and for HEAD. A transfer that delivered nothing leaves no trace. An error of
+// reading is given back: the browser cannot be told more than by a connection that breaks off.
+func (c *Content) Finish(ctx context.Context, all bool) error {
 	t := c.transfer
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.finished {
 		return nil
 	}
 	t.finished = true
-	if delivered {
-		t.got = t.got.add(t.pending)
+	told := t.links.suspect(ctx, c.ID, t.failure)
+	if all {
+		t.got = t.got.union(t.waiting)
 	}
-	if len(t.got) == 0 && !(c.Size == 0 && delivered) {
-		return nil
+	if len(t.got) == 0 && !(c.Size == 0 && all) {
+		return told
 	}
 	// A browser that hangs up ends its request's context; what it took is recorded all the same.
 	ctx = context.WithoutCancel(ctx)
 	if err := t.links.o.DB.Write(ctx, func(tx *db.Tx) error { return t.record(tx, c.File) }); err != nil {
-		return fmt.Errorf("record download: %w", err)
+		return errors.Join(told, fmt.Errorf("record download: %w", err))
 	}
-	return nil
+	return told
 }
 
 // maxTransfers bounds the log lines that one browser can make for one file; beyond it only the union grows.

@@ -57,6 +57,8 @@ type Options struct {
 	Scan func(ctx context.Context, content io.Reader) (malware string, err error)
 	// Alarm tells the administrators of malware in a file that was sent. Optional.
 	Alarm func(tx *db.Tx, line string) error
+	// DamageAlarm tells the administrators of a stored file that is not what was stored. Optional.
+	DamageAlarm func(tx *db.Tx, line string) error
 	// TLSProved says whether mail to a domain can only travel over TLS with servers that prove whose they are, and
 	// by what. It may ask DNS. Optional: without it nothing is proved.
 	TLSProved func(ctx context.Context, domain string) (proved bool, why string)
@@ -119,6 +121,7 @@ func (o *Options) settle() error {
 func (l *Links) Handlers() map[string]func(ctx context.Context, ref string) (again time.Time, err error) {
 	return map[string]func(context.Context, string) (time.Time, error){
 		WorkExpire: l.Expire, WorkSweep: l.Sweep, WorkLetter: l.Letter, WorkRemind: l.Remind, WorkAsk: l.Asked, WorkDigest: l.Digest, WorkMalware: l.Infected,
+		WorkDamage:    l.Damaged,
 		WorkFolderEnd: l.EndFolder, WorkCheck: l.CheckUpload, WorkTell: l.TellFolder,
 	}
 }

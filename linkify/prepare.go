@@ -211,5 +211,5 @@ func (l *Links) storeAll(ctx context.Context, mail string, s Splice, sweep time.
 }
 
 func (l *Links) storePart(ctx context.Context, s stored, a Attachment) error {
-	return l.put(ctx, s, a.Content())
+	return l.put(ctx, s, a.Content(), a.SHA256)
 }

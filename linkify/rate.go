@@ -24,6 +24,8 @@ func limitsOf(what string) []limitOf {
 		return []limitOf{{15 * time.Minute, 5}, {24 * time.Hour, 30}}
 	case codeFromNetwork:
 		return []limitOf{{time.Hour, 30}}
+	case damageOfFile:
+		return []limitOf{{24 * time.Hour, 1}}
 	case askOfLink:
 		return []limitOf{{24 * time.Hour, 1}}
 	case anewOfLink:
@@ -55,6 +57,8 @@ const (
 	askFromNetwork = "ask.network"
 	askLetter      = "ask.letter"
 	anewOfLink     = "anew.link"
+
+	damageOfFile = "damage.file" // alarms
 
 	foldersOfPerson    = "folder.person"
 	invitesOfPerson    = "invite.person"

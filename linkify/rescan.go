@@ -49,7 +49,7 @@ func (l *Links) rescan(ctx context.Context, file string) error {
 	}
 	o, err := l.open(ctx, b)
 	if err != nil {
-		return err
+		return l.suspect(ctx, file, err)
 	}
 	defer o.file.Close()
 	found, err := l.o.Scan(ctx, io.NewSectionReader(o, 0, b.size))

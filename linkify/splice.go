@@ -2,7 +2,6 @@ package linkify
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"path"
@@ -34,9 +33,8 @@ func (a Attachment) Content() io.Reader {
 
 // measure sets size and digest of the file.
 func (a *Attachment) measure() error {
-	sum := sha256.New()
-	n, err := io.Copy(sum, a.Content())
-	a.Size, a.SHA256 = n, hexSum(sum)
+	n, sum, err := copyHashed(io.Discard, a.Content(), a.Size)
+	a.Size, a.SHA256 = n, sum
 	return err
 }
 

@@ -1,7 +1,6 @@
 package linkify
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -11,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/internal/blob"
@@ -97,9 +97,10 @@ func (l *Links) announce(tx *db.Tx, message string, want []stored, sweep time.Ti
 	return rows, l.o.Schedule(tx, WorkSweep, message, sweep)
 }
 
-// put encrypts one content into the store. Doing it twice leaves one object: the key depends on the content.
-func (l *Links) put(ctx context.Context, s stored, content io.Reader) error {
-	path, err := l.encrypt(s, content)
+// put encrypts one content, of that SHA-256, into the store. Doing it twice leaves one object: the key depends on the
+// content.
+func (l *Links) put(ctx context.Context, s stored, content io.Reader, sum string) error {
+	path, err := l.encrypt(s, content, sum)
 	if err != nil {
 		return fmt.Errorf("encrypt file of %s: %w", s.message, err)
 	}
@@ -111,8 +112,8 @@ func (l *Links) put(ctx context.Context, s stored, content io.Reader) error {
 	return nil
 }
 
-// encrypt writes the object to a synced temporary file, 64 KiB at a time.
-func (l *Links) encrypt(s stored, content io.Reader) (path string, err error) {
+// encrypt writes the object to a synced temporary file, piece by piece, and proves that it is what was named.
+func (l *Links) encrypt(s stored, content io.Reader, sum string) (path string, err error) {
 	bind, err := l.binding(s)
 	if err != nil {
 		return "", err
@@ -133,11 +134,14 @@ func (l *Links) encrypt(s stored, content io.Reader) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	n, err := io.Copy(w, io.MultiReader(bytes.NewReader(bind), content))
+	if _, err := w.Write(bind); err != nil {
+		return "", err
+	}
+	n, got, err := copyHashed(w, content, s.size)
 	if err != nil {
 		return "", err
 	}
-	if n != bindingLen+s.size {
+	if n != s.size || got != sum {
 		return "", ErrChanged
 	}
 	if err := w.Close(); err != nil {
@@ -148,17 +152,53 @@ func (l *Links) encrypt(s stored, content io.Reader) (path string, err error) {
 
 const tempPattern = "link-*.age"
 
+// hashedPiece is how much is hashed while the next as much is read.
+const hashedPiece = 128 << 10
+
+// copyHashed copies src, of about that size, to w and gives its length and its SHA-256 in hex. Hashing goes on beside
+// reading and writing: it costs as much as either.
+func copyHashed(w io.Writer, src io.Reader, size int64) (n int64, digest string, err error) {
+	sum := sha256.New()
+	var hashing sync.WaitGroup
+	var buf [2][]byte
+	for i := 0; err == nil; i++ {
+		b := &buf[i%2]
+		if *b == nil {
+			*b = make([]byte, min(hashedPiece, size+1))
+		}
+		var got int
+		got, err = io.ReadFull(src, *b)
+		hashing.Wait() // for the piece before this one
+		piece := (*b)[:got]
+		hashing.Go(func() { sum.Write(piece) })
+		n += int64(got)
+		if _, failed := w.Write(piece); failed != nil {
+			err = failed
+		}
+	}
+	hashing.Wait()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return n, hexSum(sum), err
+}
+
 // object is an opened stored file: plain bytes at any offset.
 type object struct {
 	plain io.ReaderAt
-	file  blob.File
+	file  *witness
 }
 
+// ReadAt gives bytes that are proved, ErrDamaged, or an error of the store.
 func (o *object) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")
 	}
-	return o.plain.ReadAt(p, off+bindingLen)
+	n, err := o.plain.ReadAt(p, off+bindingLen)
+	if err != nil && err != io.EOF {
+		err = o.file.fault(err)
+	}
+	return n, err
 }
 
 // open finds the object of a row and proves that it is that row's.
@@ -176,18 +216,19 @@ func (l *Links) open(ctx context.Context, s stored) (*object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open stored file: %w", err)
 	}
-	plain, err := l.proved(f, s)
+	seen := &witness{File: f}
+	plain, err := l.proved(seen, s)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &object{plain: plain, file: f}, nil
+	return &object{plain: plain, file: seen}, nil
 }
 
-func (l *Links) proved(f blob.File, s stored) (io.ReaderAt, error) {
+func (l *Links) proved(f *witness, s stored) (io.ReaderAt, error) {
 	plain, size, err := l.keys.DecryptAt(f, f.Size())
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, f.fault(err)
 	}
 	want, err := l.binding(s)
 	if err != nil {
@@ -195,7 +236,7 @@ func (l *Links) proved(f blob.File, s stored) (io.ReaderAt, error) {
 	}
 	var got [bindingLen]byte
 	if _, err := plain.ReadAt(got[:], 0); err != nil && !(errors.Is(err, io.EOF) && size == bindingLen) {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, f.fault(err)
 	}
 	if size != s.size+bindingLen || !hmac.Equal(got[:], want) {
 		return nil, fmt.Errorf("%w: object %s is another file's", ErrDamaged, s.object)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/sekisho-mail/sekisho/linkify"
 )
@@ -39,9 +38,6 @@ func (p *portal) download(ctx context.Context, r *Request) (Response, error) {
 // stream is a stored file on its way out.
 type stream struct{ content *linkify.Content }
 
-// stallLimit is how long a browser may take nothing before its connection ends.
-const stallLimit = 2 * time.Minute
-
 // setSaved sets the headers of a file that may only ever be saved: never shown, sniffed, or run in our origin.
 func setSaved(h http.Header, name string) {
 	h.Set("Content-Type", "application/octet-stream")
@@ -54,32 +50,18 @@ func setSaved(h http.Header, name string) {
 func (d *stream) write(s *site, w http.ResponseWriter, r *Request) error {
 	setSaved(w.Header(), d.content.Name)
 	w.Header().Set("ETag", `"`+d.content.SHA256+`"`)
-	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
-	http.ServeContent(out, r.Request, "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
+	out := s.newPatient(w, d.content.Delivered)
+	http.ServeContent(out, oneRange(r.Request), "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
 	// The browser may be gone by now: what it took is recorded all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
 	defer cancel()
 	// HEAD delivers nothing, which is also all there is of an empty file.
 	err := d.content.Finish(ctx, r.Method == http.MethodGet && out.failed == nil && r.Context().Err() == nil)
-	if err != nil {
+	switch {
+	case errors.Is(err, linkify.ErrDamaged):
+		s.Log.Error("download broken off: the stored file is damaged", "file", d.content.ID)
+	case err != nil:
 		s.Log.Error("download not recorded", "file", d.content.ID, "error", err)
 	}
 	return errors.Join(err, d.content.Close(), out.failed)
-}
-
-// patient moves the write deadline along while the browser takes bytes, and
-// remembers whether it stopped.
-type patient struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	failed  error
-}
-
-func (p *patient) Write(b []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(stallLimit)) // a recorder in a test has none
-	n, err := p.ResponseWriter.Write(b)
-	if err != nil {
-		p.failed = err
-	}
-	return n, err
 }

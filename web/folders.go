@@ -180,10 +180,10 @@ func (st *staff) takeUpload(ctx context.Context, r *Request) (Response, error) {
 
 type received struct{ content *linkify.Received }
 
-func (d *received) write(_ *site, w http.ResponseWriter, r *Request) error {
+func (d *received) write(s *site, w http.ResponseWriter, r *Request) error {
 	setSaved(w.Header(), d.content.Name)
 	w.Header().Set("ETag", `"`+d.content.SHA256+`"`)
-	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
-	http.ServeContent(out, r.Request, "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
+	out := s.newPatient(w, func(int64) {})
+	http.ServeContent(out, oneRange(r.Request), "", d.content.Stored, io.NewSectionReader(d.content, 0, d.content.Size))
 	return errors.Join(d.content.Close(), out.failed)
 }

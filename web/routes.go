@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	tus "github.com/tus/tusd/v2/pkg/handler"
 )
@@ -89,6 +90,16 @@ func (st *staff) routes() []route {
 type portal struct {
 	*site
 	tus *tus.UnroutedHandler // takes files into folders
+}
+
+// OnPortal says whether a path is the portal's, where it shares a listener with the staff pages.
+func OnPortal(path string) bool {
+	for _, own := range []string{"/d/", "/u/", "/account/"} {
+		if strings.HasPrefix(path, own) {
+			return true
+		}
+	}
+	return false
 }
 
 // routes is everything the portal's listener answers.

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
@@ -110,8 +111,9 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 // site is what staff pages and portal share.
 type site struct {
 	Deps
-	words *words.Catalogue
-	looks *looks
+	words   *words.Catalogue
+	looks   *looks
+	sending atomic.Int64 // downloads under way
 }
 
 func newSite(d Deps) (*site, error) {

@@ -88,7 +88,7 @@ func (z *zipStream) write(s *site, w http.ResponseWriter, r *Request) error {
 	h := w.Header()
 	setSaved(h, z.name)
 	h.Set("Content-Type", "application/zip")
-	out := &patient{ResponseWriter: w, control: http.NewResponseController(w)}
+	out := s.newPatient(w, func(int64) {})
 	archive := zip.NewWriter(out)
 	for _, e := range z.entries {
 		if err := z.add(s, archive, e, r); err != nil {
@@ -107,7 +107,7 @@ func (z *zipStream) add(s *site, archive *zip.Writer, e zipEntry, r *Request) er
 	// UTF-8 names carry their flag; the time is that of storing, as everything else about the file is the sender's.
 	f, err := archive.CreateHeader(&zip.FileHeader{Name: e.name, Method: zip.Store, Modified: c.Stored.In(s.Company.Zone)})
 	if err == nil {
-		_, err = io.Copy(f, io.NewSectionReader(c, 0, c.Size))
+		_, err = io.Copy(io.MultiWriter(f, delivered{c}), io.NewSectionReader(c, 0, c.Size))
 	}
 	if err == nil {
 		err = archive.Flush()
@@ -115,4 +115,12 @@ func (z *zipStream) add(s *site, archive *zip.Writer, e zipEntry, r *Request) er
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
 	defer cancel()
 	return errors.Join(err, c.Finish(ctx, err == nil && r.Context().Err() == nil), c.Close())
+}
+
+// delivered tells a content of what went out.
+type delivered struct{ *linkify.Content }
+
+func (d delivered) Write(b []byte) (int, error) {
+	d.Delivered(int64(len(b)))
+	return len(b), nil
 }

@@ -142,8 +142,9 @@ func (h *house) openLinks(context.Context) (err error) {
 		TempDir: filepath.Join(h.config.DataDir, "spool-links"), Post: h.postLetter, Schedule: h.queue.Schedule,
 		Remind: time.Duration(h.config.Portal.Remind), Receipts: linkify.Receipts(h.config.Portal.Receipts),
 		Staff: h.config.BaseURL, Check: h.checkUpload, Scan: scan, TLSProved: h.tlsProved,
-		Alarm:   func(tx *db.Tx, line string) error { return h.desk.Alarm(tx, approval.CauseMalware, line) },
-		Folders: linkify.FolderLimits{File: int64(h.config.Folders.MaxFileBytes), Bytes: int64(h.config.Folders.MaxBytes), Files: int64(h.config.Folders.MaxFiles)},
+		Alarm:       func(tx *db.Tx, line string) error { return h.desk.Alarm(tx, approval.CauseMalware, line) },
+		DamageAlarm: func(tx *db.Tx, line string) error { return h.desk.Alarm(tx, approval.CauseDamaged, line) },
+		Folders:     linkify.FolderLimits{File: int64(h.config.Folders.MaxFileBytes), Bytes: int64(h.config.Folders.MaxBytes), Files: int64(h.config.Folders.MaxFiles)},
 		Report: func(o linkify.Orphan) {
 			h.log.Warn("stored object does not fit its rows", "key", o.Key, "size", o.Size, "missing", o.Missing)
 		},

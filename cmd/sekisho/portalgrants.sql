@@ -37,7 +37,7 @@ GRANT INSERT ON work TO {user};
 ALTER TABLE work ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS sekisho_portal ON work;
 CREATE POLICY sekisho_portal ON work FOR INSERT TO {user}
-  WITH CHECK (kind IN ('link.letter', 'link.ask', 'link.digest', 'link.malware', 'folder.check', 'folder.tell') AND attempt = '' AND tries = 0);
+  WITH CHECK (kind IN ('link.letter', 'link.ask', 'link.digest', 'link.malware', 'link.damage', 'folder.check', 'folder.tell') AND attempt = '' AND tries = 0);
 
 -- The list of nodes: only its own sort of line.
 GRANT SELECT, INSERT, UPDATE, DELETE ON node TO {user};

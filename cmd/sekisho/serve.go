@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -267,10 +266,10 @@ func (d *doors) openMetrics(c *Config, counts *metric.Registry, log *slog.Logger
 	return nil
 }
 
-// beside lets the portal answer on the staff listener, for companies with one address: only /d/ goes there.
+// beside lets the portal answer on the staff listener, for companies with one address.
 func beside(staff, portal http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/d/") {
+		if web.OnPortal(r.URL.Path) {
 			portal.ServeHTTP(w, r)
 			return
 		}

@@ -89,6 +89,7 @@ func ours() []rule {
 		{"internal/story", "", "tells stories to the built program from outside, as a mail program and a browser would"},
 		{"internal/arch", "", "this test"},
 		{"tools/bench/bare", "", "a measure for the product must not lean on it"},
+		{"tools/bench/plain", "", "nor may this one"},
 	}
 }
 

@@ -112,4 +112,3 @@ func (o *ours) recipients(t *testing.T, state string) int64 {
 	t.Fatalf("no number of recipients %q among the metrics", state)
 	return 0
 }
-

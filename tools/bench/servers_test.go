@@ -17,9 +17,9 @@ import (
 
 // ours is a running product.
 type ours struct {
-	gateway, submission string
-	metrics, config     string
-	pid                 int
+	gateway, submission  string
+	metrics, config, web string
+	pid                  int
 }
 
 // setup is what differs between measurements.
@@ -28,6 +28,8 @@ type setup struct {
 	shim  []string
 	tls   *testkit.Certificate
 	users string
+	oidc  string // the line of the identity provider; nobody signs in when empty
+	more  string // further lines of the configuration
 }
 
 // config takes mail from applications at any rate and inspects it by the factory policy while more comes in, as it does
@@ -44,17 +46,17 @@ submission:
     listen: ["%[2]s"]
     sources: [{name: app, networks: [127.0.0.0/8], senders: [corp.example], owner: it@corp.example}]
 relay: {host: "%[4]s", tls: none, connections: 20}
-oidc: {issuer: "http://127.0.0.1:9", client_id: x}
+%[8]s
 web: {listen: "%[3]s"}
 metrics: {listen: "%[7]s"}
 log: {level: error}
-`
+%[9]s`
 
 func sekisho(t *testing.T, s setup) *ours {
 	t.Helper()
 	home := t.TempDir()
-	o := &ours{gateway: testkit.FreeAddress(t), submission: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t)}
-	relay, submission, extra := "127.0.0.1:9", "", ""
+	o := &ours{gateway: testkit.FreeAddress(t), submission: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t), web: testkit.FreeAddress(t)}
+	relay, submission, extra, oidc := "127.0.0.1:9", "", "", `oidc: {issuer: "http://127.0.0.1:9", client_id: x}`
 	if s.relay != "" {
 		relay = s.relay
 	}
@@ -62,8 +64,11 @@ func sekisho(t *testing.T, s setup) *ours {
 		submission = `"` + o.submission + `"`
 		extra = fmt.Sprintf("  tls: {cert_file: %s, key_file: %s}\n  auth: {users_file: %s}\n", s.tls.CertFile, s.tls.KeyFile, s.users)
 	}
+	if s.oidc != "" {
+		oidc = s.oidc
+	}
 	o.config = filepath.Join(home, "sekisho.yaml")
-	write(t, o.config, fmt.Sprintf(config, home, o.gateway, testkit.FreeAddress(t), relay, submission, extra, o.metrics), 0o600)
+	write(t, o.config, fmt.Sprintf(config, home, o.gateway, o.web, relay, submission, extra, o.metrics, oidc, s.more), 0o600)
 	cmd := start(t, s.shim, *binary, "serve", "--config", o.config)
 	o.pid = cmd.Process.Pid
 	await(t, "sekisho", o.gateway)
@@ -102,15 +107,22 @@ func await(t *testing.T, who, address string) {
 // bare is go-smtp with SQLite and group commit and nothing else: what the machine gives at most.
 func bare(t *testing.T, shim ...string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "bare")
-	build := exec.Command("go", "build", "-tags", "sqlite_omit_load_extension netgo osusergo", "-o", program, "./bare")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build bare: %v\n%s", err, out)
-	}
+	program := buildBeside(t, "bare")
 	address := testkit.FreeAddress(t)
 	start(t, shim, program, address, t.TempDir())
 	await(t, "bare", address)
 	return address
+}
+
+// buildBeside builds one of the small programs that ours is measured beside.
+func buildBeside(t *testing.T, name string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-tags", "sqlite_omit_load_extension netgo osusergo", "-o", program, "./"+name)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	return program
 }
 
 // holding is Postfix that keeps every mail in its hold queue.
