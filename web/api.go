@@ -128,6 +128,8 @@ type apiLink struct {
 	EndedAt   *time.Time `json:"ended_at"`
 	Taken     int64      `json:"taken"`
 	LastTaken *time.Time `json:"last_taken"`
+	Viewed    int64      `json:"viewed"`
+	ViewOnly  bool       `json:"view_only"`
 }
 
 // apiFile is one file behind a link.
@@ -141,7 +143,7 @@ type apiFile struct {
 func apiLinkOf(l linkify.Link, reads bool) apiLink {
 	out := apiLink{ID: l.ID, Message: l.Message, Recipient: l.Recipient, Address: l.Address.String(), State: string(l.State),
 		Access: string(l.Access), ExpiresAt: apiTime(l.ExpiresAt), EndedAt: apiTime(l.EndedAt), Taken: l.Taken,
-		LastTaken: apiTime(l.LastTaken), Files: []apiFile{}}
+		LastTaken: apiTime(l.LastTaken), Viewed: l.Viewed, ViewOnly: l.ViewOnly, Files: []apiFile{}}
 	for _, f := range l.Files {
 		file := apiFile{ID: f.ID, Size: f.Size, SHA256: f.SHA256}
 		if reads {

@@ -56,6 +56,8 @@ func (p *portal) again(ctx context.Context, r *Request, err error) (Response, er
 		problem, enter = "need_code", false
 	case errors.Is(err, linkify.ErrMalware):
 		problem, enter = "malware", false
+	case errors.Is(err, linkify.ErrViewOnly):
+		problem, enter = "view_only", false
 	case errors.Is(err, linkify.ErrNoCode):
 		return &seeOther{to: p.step(r, "")}, nil
 	case errors.Is(err, linkify.ErrExpired), errors.Is(err, linkify.ErrRevoked), errors.Is(err, linkify.ErrInactive):

@@ -117,6 +117,14 @@ func (x *mishap) Taken() (n int64) {
 	return n
 }
 
+// Viewed says how many files somebody looked at without taking them.
+func (x *mishap) Viewed() (n int64) {
+	for _, l := range x.Links {
+		n += l.Viewed
+	}
+	return n
+}
+
 // Attached says whether files went out that no link can take back: the mail had them in it.
 func (x *mishap) Attached() bool { return len(x.Out()) > linked(x.Links) }
 

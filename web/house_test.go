@@ -25,6 +25,7 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
+	"github.com/sekisho-mail/sekisho/internal/facsimile"
 	"github.com/sekisho-mail/sekisho/internal/mailaddr"
 	"github.com/sekisho-mail/sekisho/internal/message"
 	"github.com/sekisho-mail/sekisho/internal/seal"
@@ -48,6 +49,12 @@ type stage struct {
 var shared *stage
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "show-page" { // the child of a press
+		if err := facsimile.Child(os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	s := &stage{}
 	s.staff = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.handler(&s.onStaff).ServeHTTP(w, r) }))
 	s.portal = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.handler(&s.onDay).ServeHTTP(w, r) }))
@@ -188,6 +195,9 @@ func (h *house) handlers() (staff, portal http.Handler) {
 			}
 			return nil
 		}}
+	cache, err := os.UserCacheDir()
+	must(h.t, err)
+	d.Facsimile = facsimile.New(facsimile.Options{Command: []string{os.Args[0], "show-page"}, Cache: filepath.Join(cache, "sekisho-tools", "pdfium-tests"), Time: time.Minute})
 	outside, err := signin.NewAccount(signin.AccountOptions{Name: "dex", DB: h.db, Keys: seal.NewTest(), BaseURL: files,
 		OIDC: signin.OIDC{Issuer: shared.dex.Issuer, ClientID: shared.dex.ClientID, ClientSecret: shared.dex.ClientSecret}})
 	must(h.t, err)
@@ -261,6 +271,10 @@ func plan(a mailaddr.Address) policy.RecipientVerdict {
 	case "tls.example":
 		hold("manager")
 		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Open, UnlessTLS: true}
+	case "view.example":
+		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Open, Preview: true}
+	case "viewonly.example":
+		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Open, Preview: true, ViewOnly: true}
 	case "code.example":
 		v.Transforms, v.Link = []string{policy.TransformLink}, &policy.Link{Access: policy.Code}
 	case "password.example":
@@ -331,7 +345,7 @@ func (h *house) prepare(ctx context.Context, m *holdqueue.Message, to []*holdque
 	}
 	var b strings.Builder
 	err = h.links.Prepare(ctx, &b, linkify.Mail{ID: m.ID, Person: m.Person, From: m.Person, FromName: "佐藤 花子", Subject: m.Meta.Subject, AcceptedAt: m.AcceptedAt, Raw: raw},
-		linkify.Recipient{ID: to[0].ID, Address: to[0].Address, Terms: linkify.Terms{Access: linkify.Access(v.Link.Access)}})
+		linkify.Recipient{ID: to[0].ID, Address: to[0].Address, Terms: linkify.Terms{Access: linkify.Access(v.Link.Access), Preview: v.Link.Preview, ViewOnly: v.Link.ViewOnly}})
 	return holdqueue.Bytes([]byte(b.String())), err
 }
 

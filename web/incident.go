@@ -85,8 +85,13 @@ func (d *draft) harm() {
 		text = d.T("incident.harm_attached")
 	case d.x.Taken() > 0:
 		text = d.T("incident.harm_taken", "n", d.x.Taken())
+	case d.x.Viewed() > 0:
+		text = ""
 	case len(d.x.Links) == 0:
 		text = d.T("incident.harm_body")
+	}
+	if d.x.Viewed() > 0 {
+		text = strings.TrimSpace(text + "\n" + d.T("incident.harm_viewed", "n", d.x.Viewed()))
 	}
 	d.item("harm", text+"\n"+d.T("incident.harm_text"))
 }
@@ -141,7 +146,10 @@ func (d *draft) annex() {
 			who += " " + d.T("links.code_of", "who", e.As)
 		}
 		whole := d.T("links.partly")
-		if e.Complete {
+		switch {
+		case e.Viewed:
+			whole = d.T("links.look")
+		case e.Complete:
 			whole = d.T("incident.yes")
 		}
 		rows = append(rows, []string{d.Stamp(e.At), who, d.name(e.File.Name), e.Address, whole})

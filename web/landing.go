@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/internal/facsimile"
 	"github.com/sekisho-mail/sekisho/linkify"
 )
 
 // landingPage is what the holder of a link sees: who sent it, what, until when.
 type landingPage struct {
 	linkify.Landing
+	Rows     []landingFile
 	Path     string    // of the link, for the forms
 	Lang     string    // chosen on the address line, carried along
 	Accounts []string  // names of providers
@@ -22,6 +24,12 @@ type landingPage struct {
 	Problem  string    // key of what went wrong with the step before
 	Until    time.Time // when too many tries are forgotten
 	Total    int64
+}
+
+// landingFile is one file with what can be done with it.
+type landingFile struct {
+	linkify.File
+	Shown bool // it can be looked at
 }
 
 // landing shows the page of a link. It changes nothing: every scanner between
@@ -48,6 +56,7 @@ func (p *portal) landingTelling(ctx context.Context, r *Request, more func(*land
 	}
 	for _, f := range l.Files {
 		body.Total += f.Size
+		body.Rows = append(body.Rows, landingFile{File: f, Shown: l.Preview && p.Facsimile != nil && facsimile.Shows(f.Name, f.Size)})
 	}
 	more(&body)
 	pg := &page{name: "landing", body: body, frame: frame{

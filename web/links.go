@@ -86,6 +86,7 @@ func (st *staff) links(ctx context.Context, r *Request) (Response, error) {
 type mailLinksPage struct {
 	ID       string
 	Subject  string
+	Reads    bool // may see file names
 	Rows     []linkView
 	Log      []linkify.Download
 	Next     template.URL
@@ -115,7 +116,7 @@ func (st *staff) mailLinksTelling(ctx context.Context, r *Request, verb string, 
 		return nil, err
 	}
 	body := mailLinksPage{ID: r.Mail.ID, Verb: verb, Soonest: r.Now.AddDate(0, 0, 1), Latest: r.Now.Add(longestExtension)}
-	if r.Mail.reads() {
+	if body.Reads = r.Mail.reads(); body.Reads {
 		body.Subject = r.Mail.Meta.Subject
 	}
 	for _, l := range found {
@@ -181,7 +182,7 @@ func (st *staff) extendLinks(ctx context.Context, r *Request) (Response, error) 
 // any other, so that a rule can ask somebody first.
 func (st *staff) resendLinks(ctx context.Context, r *Request) (Response, error) {
 	ids := chosenLinks(r)
-	found, err := st.Links.OfMessage(ctx, r.Mail.ID)
+	found, err := st.linksOf(ctx, r.Mail.Message) // a gateway's mail may lie here as several copies
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func (st *staff) resendLinks(ctx context.Context, r *Request) (Response, error) 
 			continue
 		}
 		o := linkify.Outcome{Link: l.ID, Address: l.Address, State: l.State}
-		anew, err := st.Links.Anew(ctx, r.Mail.ID, l.ID, linkActor(r))
+		anew, err := st.Links.Anew(ctx, l.Message, l.ID, linkActor(r))
 		switch {
 		case errors.Is(err, linkify.ErrGone), errors.Is(err, linkify.ErrNotYours), errors.Is(err, linkify.ErrTooMany):
 			o.Why = err

@@ -22,7 +22,9 @@ type page struct {
 	body    any
 	cookies []*http.Cookie
 	script  bool // a page of the portal that needs one
-	retry   int  // seconds after which it makes sense to ask again; 0 says nothing
+	// pictures: it shows a page of a stranger's file, drawn by us
+	pictures bool
+	retry    int // seconds after which it makes sense to ask again; 0 says nothing
 }
 
 func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
@@ -37,6 +39,9 @@ func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
 	}
 	if p.script {
 		allowScript(w.Header())
+	}
+	if p.pictures {
+		allowPictures(w.Header())
 	}
 	if p.retry > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(p.retry))

@@ -114,6 +114,8 @@ func (p *portal) routes() []route {
 		{method: get, path: "/account/:name/callback", need: anyone, do: p.endAccount},
 		{method: post, path: "/d/:token/zip", need: anyone, do: p.bundle, streams: true},
 		{method: post, path: "/d/:token/ask", need: anyone, do: p.askAgain},
+		{method: post, path: "/d/:token/view", need: anyone, do: p.view},
+		{method: get, path: "/d/:token/:file/:ticket/look/:page", need: anyone, do: p.look},
 		{method: get, path: "/d/:token/:file/:ticket", need: anyone, do: p.download, streams: true},
 
 		{method: get, path: "/assets/:stamp/:name", need: anyone, do: p.asset, bare: true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sekisho-mail/sekisho/approval"
@@ -143,6 +144,11 @@ const plainPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; form-
 // allowScript lets a page of the portal run our own script and speak to our own host.
 func allowScript(h http.Header) {
 	h.Set("Content-Security-Policy", plainPolicy+"; script-src 'self'; connect-src 'self'")
+}
+
+// allowPictures lets a page show a picture that stands in the page itself, and takes from it what such a page needs not.
+func allowPictures(h http.Header) {
+	h.Set("Content-Security-Policy", strings.Replace(plainPolicy, "img-src 'self'", "img-src 'self' data:", 1)+"; sandbox allow-same-origin allow-forms allow-downloads")
 }
 
 // setHeaders sets what every answer carries. Handlers may tighten it.

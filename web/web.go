@@ -22,6 +22,7 @@ import (
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/audit"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/facsimile"
 	"github.com/sekisho-mail/sekisho/internal/seal"
 	"github.com/sekisho-mail/sekisho/linkify"
 	"github.com/sekisho-mail/sekisho/web/signin"
@@ -60,9 +61,11 @@ type Deps struct {
 	// Invite hands a person's own mail to the queue, like any that they submit.
 	Invite func(context.Context, Invitation) error
 	// Resend does so with a mail that gives somebody a link anew.
-	Resend  func(context.Context, linkify.Anew) error
-	Version string
-	Log     *slog.Logger
+	Resend func(context.Context, linkify.Anew) error
+	// Facsimile makes pages of files that may be looked at. Optional: without it nothing can be.
+	Facsimile *facsimile.Press
+	Version   string
+	Log       *slog.Logger
 }
 
 // Staff is the handler for the people of the company.

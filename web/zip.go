@@ -28,6 +28,8 @@ func (p *portal) bundle(ctx context.Context, r *Request) (Response, error) {
 		return p.landing(ctx, r) // says so
 	case !l.Passed:
 		return p.again(ctx, r, linkify.ErrNeedCode)
+	case l.ViewOnly:
+		return p.again(ctx, r, linkify.ErrViewOnly)
 	}
 	files := slices.DeleteFunc(slices.Clone(l.Files), func(f linkify.File) bool { return len(wanted) > 0 && !slices.Contains(wanted, f.ID) })
 	if len(files) == 0 {

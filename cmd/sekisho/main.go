@@ -16,23 +16,24 @@ import (
 
 // commands is the whole command line.
 type commands struct {
-	Serve   ServeCmd   `cmd:"" help:"Run the service."`
-	Demo    DemoCmd    `cmd:"" help:"Run the whole product in a throw-away directory, with sample people and mails."`
-	Check   CheckCmd   `cmd:"" help:"Look for every mistake in configuration, policy and environment."`
-	Queue   QueueCmd   `cmd:"" help:"See and steer waiting mail, also without the identity provider."`
-	User    UserCmd    `cmd:"" help:"Who may submit: the built-in user file."`
-	Audit   AuditCmd   `cmd:"" help:"Prove the audit log untouched, or export it."`
-	Scan    ScanCmd    `cmd:"" help:"Inspect mails and documents without sending them."`
-	Rewrite RewriteCmd `cmd:"" help:"Print a mail as one recipient would get it."`
-	Policy  PolicyCmd  `cmd:"" help:"Validate, test and show policies."`
-	Backup  BackupCmd  `cmd:"" help:"Make a consistent copy, while running."`
-	Restore RestoreCmd `cmd:"" help:"Bring a backup back into an empty installation."`
-	Migrate MigrateCmd `cmd:"" help:"Move to PostgreSQL or S3, held mail and all."`
-	Relay   RelayCmd   `cmd:"" help:"Which way mail takes, and how TLS went."`
-	Portal  PortalCmd  `cmd:"" help:"Prepare a node that is only a download portal: its keys, its database user."`
-	Bench   BenchCmd   `cmd:"" help:"Measure what this machine can do, in a throw-away directory."`
-	Version VersionCmd `cmd:"" help:"Print version, commit, Go and SQLite."`
-	ReadPDF ReadPDFCmd `cmd:"" name:"read-pdf" hidden:""`
+	Serve    ServeCmd    `cmd:"" help:"Run the service."`
+	Demo     DemoCmd     `cmd:"" help:"Run the whole product in a throw-away directory, with sample people and mails."`
+	Check    CheckCmd    `cmd:"" help:"Look for every mistake in configuration, policy and environment."`
+	Queue    QueueCmd    `cmd:"" help:"See and steer waiting mail, also without the identity provider."`
+	User     UserCmd     `cmd:"" help:"Who may submit: the built-in user file."`
+	Audit    AuditCmd    `cmd:"" help:"Prove the audit log untouched, or export it."`
+	Scan     ScanCmd     `cmd:"" help:"Inspect mails and documents without sending them."`
+	Rewrite  RewriteCmd  `cmd:"" help:"Print a mail as one recipient would get it."`
+	Policy   PolicyCmd   `cmd:"" help:"Validate, test and show policies."`
+	Backup   BackupCmd   `cmd:"" help:"Make a consistent copy, while running."`
+	Restore  RestoreCmd  `cmd:"" help:"Bring a backup back into an empty installation."`
+	Migrate  MigrateCmd  `cmd:"" help:"Move to PostgreSQL or S3, held mail and all."`
+	Relay    RelayCmd    `cmd:"" help:"Which way mail takes, and how TLS went."`
+	Portal   PortalCmd   `cmd:"" help:"Prepare a node that is only a download portal: its keys, its database user."`
+	Bench    BenchCmd    `cmd:"" help:"Measure what this machine can do, in a throw-away directory."`
+	Version  VersionCmd  `cmd:"" help:"Print version, commit, Go and SQLite."`
+	ReadPDF  ReadPDFCmd  `cmd:"" name:"read-pdf" hidden:""`
+	ShowPage ShowPageCmd `cmd:"" name:"show-page" hidden:""`
 
 	ReadPicture ReadPictureCmd `cmd:"" name:"read-picture" hidden:""`
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/blob"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/facsimile"
 	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/internal/node"
 	"github.com/sekisho-mail/sekisho/internal/seal"
@@ -32,7 +33,7 @@ type outpost struct {
 }
 
 // servePortal runs a portal-only node until ctx ends.
-func servePortal(ctx context.Context, c *Config, log *slog.Logger, ready func(*reached)) error {
+func servePortal(ctx context.Context, c *Config, program string, log *slog.Logger, ready func(*reached)) error {
 	o, err := openOutpost(ctx, c, log)
 	if err != nil {
 		return err
@@ -43,6 +44,7 @@ func servePortal(ctx context.Context, c *Config, log *slog.Logger, ready func(*r
 	if err != nil {
 		return err
 	}
+	deps.Facsimile = c.press(program)
 	handler, err := web.Portal(deps)
 	if err != nil {
 		return err
@@ -62,6 +64,9 @@ func servePortal(ctx context.Context, c *Config, log *slog.Logger, ready func(*r
 		return err
 	}
 	loops := append(d.loops(), o.watchKeys)
+	if deps.Facsimile != nil {
+		loops = append(loops, func(ctx context.Context) error { return o.warmUp(ctx, deps.Facsimile) })
+	}
 	if heart := c.heart(o.db, "", &node.Heart{Log: log}); heart != nil {
 		loops = append(loops, heart.Run)
 	}
@@ -70,6 +75,14 @@ func servePortal(ctx context.Context, c *Config, log *slog.Logger, ready func(*r
 		ready(d.at)
 	}
 	return runAll(ctx, loops)
+}
+
+// warmUp compiles the PDF reader once for each version; until then pages are made more slowly.
+func (o *outpost) warmUp(ctx context.Context, p *facsimile.Press) error {
+	if err := p.Warm(ctx); err != nil && ctx.Err() == nil {
+		o.log.Warn("PDF reader not compiled; it works, only slower", "error", err)
+	}
+	return nil
 }
 
 func openOutpost(ctx context.Context, c *Config, log *slog.Logger) (*outpost, error) {

@@ -28,7 +28,7 @@ import (
 
 const linkedWithCode = `version: 1
 rules:
-  - {name: all, when: {recipients: external}, then: {delay: 0s, link: {over: 0, access: code}}}
+  - {name: all, when: {recipients: external}, then: {delay: 0s, link: {over: 0, access: code, preview: true}}}
 `
 
 // withFile is a mail with an attachment below From, To and Subject.
@@ -88,7 +88,7 @@ metrics: {listen: ""}
 	ctx, stop := context.WithCancel(context.Background())
 	at, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- servePortal(ctx, c, slog.New(slog.DiscardHandler), func(r *reached) { at <- r.Portal })
+		ended <- servePortal(ctx, c, itself(t), slog.New(slog.DiscardHandler), func(r *reached) { at <- r.Portal })
 	}()
 	select {
 	case s.at = <-at:
@@ -200,6 +200,12 @@ func TestAPortalWithItsOwnUserAndKeysServesDownloadsAndReadsNoMail(t *testing.T)
 		all, err := h.links.List(t.Context(), linkify.Filter{}, linkify.Page{})
 		return err == nil && len(all) == 1 && all[0].Taken == 1
 	})
+	if shown := v.page(v.client.PostForm(link+"/view", url.Values{"file": {file[1]}})); !strings.Contains(shown, "what the customer asked for\n") {
+		t.Errorf("not shown:\n%s", shown)
+	}
+	if all, err := h.links.List(t.Context(), linkify.Filter{}, linkify.Page{}); err != nil || all[0].Viewed != 1 || all[0].Taken != 1 {
+		t.Errorf("%+v %v", all, err)
+	}
 	readsNothing(t, h, s)
 	checksWell(t, h, s)
 	r, err := h.audit.Verify(t.Context())

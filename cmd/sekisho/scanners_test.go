@@ -18,7 +18,7 @@ import (
 
 // TestMain lets this test program be the child that reads documents and pictures.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == pdfCommand || os.Args[1] == pictureCommand) {
+	if len(os.Args) > 1 && slices.Contains([]string{pdfCommand, pictureCommand, pageCommand}, os.Args[1]) {
 		os.Exit(run(context.Background(), os.Args[1:], &Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 	}
 	os.Exit(m.Run())

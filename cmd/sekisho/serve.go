@@ -46,14 +46,14 @@ func (s *ServeCmd) Run(ctx context.Context, out *Streams) error {
 	log := newLog(c.Log, out)
 	slog.SetDefault(log) // what libraries say goes where our log goes
 	if c.portalOnly() {
-		return servePortal(ctx, c, log, nil)
+		return servePortal(ctx, c, out.Program, log, nil)
 	}
 	h, err := openHouse(ctx, c, out.Program, log)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	h.warm = c.does(roleQueue)
+	h.warm = c.does(roleQueue) || c.does(rolePortal)
 	return h.serve(ctx, nil)
 }
 
@@ -428,7 +428,7 @@ func (h *house) webDeps(gate *signin.Gate) (web.Deps, error) {
 	d := web.Deps{
 		DB: h.db, Queue: h.queue, Approval: h.desk, People: h.roster.Book, Links: h.links, Audit: h.audit, Gate: gate, Keys: h.keys,
 		Company: web.Company{Name: c.Organization.Name, Domains: c.Organization.Domains, Language: words.Lang(c.Organization.Language), Zone: zone},
-		BaseURL: mustURL(c.BaseURL), PortalURL: mustURL(c.Portal.URL), Ready: h.ready, Invite: h.invite, Resend: h.resend, Version: version(), Log: h.log.With("part", "web"),
+		BaseURL: mustURL(c.BaseURL), PortalURL: mustURL(c.Portal.URL), Ready: h.ready, Invite: h.invite, Resend: h.resend, Facsimile: c.press(h.program), Version: version(), Log: h.log.With("part", "web"),
 	}
 	if d.Accounts, err = c.accounts(h.db, h.keys.Portal()); err != nil {
 		return d, err

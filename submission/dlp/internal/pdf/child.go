@@ -13,13 +13,13 @@ import (
 	"runtime/debug"
 	"strings"
 
-	pdfium "github.com/klippa-app/go-pdfium"
+	engine "github.com/klippa-app/go-pdfium"
 	"github.com/klippa-app/go-pdfium/enums"
 	perrors "github.com/klippa-app/go-pdfium/errors"
 	"github.com/klippa-app/go-pdfium/references"
 	"github.com/klippa-app/go-pdfium/requests"
-	"github.com/klippa-app/go-pdfium/webassembly"
-	"github.com/tetratelabs/wazero"
+
+	"github.com/sekisho-mail/sekisho/internal/pdfium"
 )
 
 // order is the first line the child reads: how it shall work.
@@ -48,8 +48,6 @@ type frame struct {
 	Error  string   `json:"error,omitempty"` // of end: "", encrypted, corrupt, pages
 }
 
-// wasmPage is the unit of WebAssembly memory.
-const wasmPage = 64 << 10
 
 // Child reads an order and a document from r and writes frames to w.
 func Child(r io.Reader, w io.Writer) error {
@@ -110,33 +108,13 @@ func (w *writer) frame(f frame, body []byte) {
 	w.err = err
 }
 
-// start makes PDFium ready, without a file system and with bounded memory. With
-// compiled code in the cache that takes a tenth of a second; compiling takes ten
-// seconds, interpreting half of one and slower reading.
-func start(ctx context.Context, o order) (pdfium.Pool, error) {
-	config := wazero.NewRuntimeConfigInterpreter()
-	if o.Cache != "" {
-		config = wazero.NewRuntimeConfigCompiler()
-	}
-	config = config.WithMemoryLimitPages(uint32(min(o.Memory/wasmPage, 65536)))
-	if o.Cache != "" {
-		cache, err := wazero.NewCompilationCacheWithDir(o.Cache)
-		if err != nil {
-			return nil, fmt.Errorf("open cache: %w", err)
-		}
-		config = config.WithCompilationCache(cache)
-	}
-	return webassembly.Init(webassembly.Config{Context: ctx, MinIdle: 0, MaxIdle: 1, MaxTotal: 1, RuntimeConfig: config,
-		FSConfig: wazero.NewFSConfig(), Stdout: io.Discard, Stderr: io.Discard})
-}
-
 func read(o order, body []byte, out *writer) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("reader gave up: %v", r)
 		}
 	}()
-	pool, err := start(context.Background(), o)
+	pool, err := pdfium.Start(context.Background(), o.Cache, o.Memory)
 	if err != nil {
 		return fmt.Errorf("start PDFium: %w", err)
 	}
@@ -159,7 +137,7 @@ func read(o order, body []byte, out *writer) (err error) {
 }
 
 type document struct {
-	p   pdfium.Pdfium
+	p   engine.Pdfium
 	doc references.FPDF_DOCUMENT
 	out *writer
 

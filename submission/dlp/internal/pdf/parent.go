@@ -10,11 +10,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime/debug"
-	"strings"
 	"time"
 
+	"github.com/sekisho-mail/sekisho/internal/pdfium"
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/carrier"
 )
 
@@ -52,7 +50,7 @@ func Reader(o Options) carrier.PDF {
 
 func (o Options) run(ctx context.Context, body []byte, pictures int, each func(carrier.PDFPart) error) error {
 	w := order{Memory: o.Memory, Pages: maxPages, Pictures: pictures}
-	if o.warm() {
+	if pdfium.Warm(o.Cache) {
 		w.Cache = o.Cache
 	}
 	return o.child(ctx, w, body, each)
@@ -147,7 +145,7 @@ func (o Options) memory() int64 {
 // Warm compiles PDFium into the cache, once per version. Until it is done,
 // documents are read by the interpreter.
 func Warm(ctx context.Context, o Options) error {
-	if o.Cache == "" || o.warm() {
+	if o.Cache == "" || pdfium.Warm(o.Cache) {
 		return nil
 	}
 	if err := os.MkdirAll(o.Cache, 0o700); err != nil {
@@ -157,30 +155,5 @@ func Warm(ctx context.Context, o Options) error {
 	if err := o.child(ctx, order{Cache: o.Cache, Memory: o.memory(), Warm: true}, nil, nothing); err != nil {
 		return fmt.Errorf("compile PDF reader: %w", err)
 	}
-	if err := os.WriteFile(o.marker(), nil, 0o600); err != nil {
-		return fmt.Errorf("mark PDF cache: %w", err)
-	}
-	return nil
-}
-
-func (o Options) warm() bool {
-	if o.Cache == "" {
-		return false
-	}
-	_, err := os.Stat(o.marker())
-	return err == nil
-}
-
-// marker names the versions the cache was filled by; another version compiles
-// again, which no document should wait for.
-func (o Options) marker() string {
-	name := "ready"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, d := range info.Deps {
-			if strings.HasSuffix(d.Path, "/go-pdfium") || strings.HasSuffix(d.Path, "/wazero") {
-				name += "-" + filepath.Base(d.Path) + "-" + d.Version
-			}
-		}
-	}
-	return filepath.Join(o.Cache, name)
+	return pdfium.Warmed(o.Cache)
 }
