@@ -114,29 +114,44 @@ func wording(b []byte) bool {
 // nextBlob finds the next long run of base64. Line ends may stand in it where
 // lines are long, as programs and people wrap them.
 func nextBlob(s string, at int) (from, to int) {
-	for at < len(s) {
-		for at < len(s) && !letter64[s[at]] {
-			at++
+	for {
+		from = nextLine64(s, at)
+		if from < 0 {
+			return -1, -1
 		}
-		from, letters, lineStart := at, 0, at
-		for at < len(s) {
+		letters, lineStart := 0, from
+		for at = from; at < len(s); {
 			if letter64[s[at]] {
 				at++
 				letters++
 				continue
 			}
-			if next := afterBreak(s, at); at-lineStart >= blobLine && next > at {
-				at, lineStart = next, next
-				continue
+			next := afterBreak(s, at)
+			if at-lineStart < blobLine || next == at {
+				break
 			}
-			break
+			at, lineStart = next, next
 		}
 		if letters >= minBlob {
 			return from, at
 		}
-		at++
 	}
-	return -1, -1
+}
+
+// nextLine64 finds the next line's worth of letters, -1 for none. Of each stretch
+// that long the last letter decides first, so that prose is passed in leaps.
+func nextLine64(s string, at int) int {
+	for at+blobLine <= len(s) {
+		i := at + blobLine - 1
+		for i >= at && letter64[s[i]] {
+			i--
+		}
+		if i < at {
+			return at
+		}
+		at = i + 1
+	}
+	return -1
 }
 
 // afterBreak is where the next line of base64 goes on, at where it does not:

@@ -43,7 +43,7 @@ func (r *berReader) head() (tag byte, length int, ok bool) {
 	first := r.b[r.at+1]
 	r.at += 2
 	if first < 0x80 {
-		return tag, int(first), true
+		return tag, int(first), int(first) <= len(r.b)-r.at
 	}
 	if first == 0x80 {
 		return tag, -1, true

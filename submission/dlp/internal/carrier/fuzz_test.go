@@ -167,7 +167,7 @@ func FuzzOutlook(f *testing.F) {
 }
 
 func FuzzMails(f *testing.F) {
-	seed(f, 2, "From: a\nmsip_labels: MSIP_Label_x_Name=y;\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--",
+	seed(f, 2, "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80$\x04\x04a", "From: a\nmsip_labels: MSIP_Label_x_Name=y;\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--",
 		"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04\x01a")
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
 		w, g := walkFor(t), file{name: "a", path: "a", body: b}

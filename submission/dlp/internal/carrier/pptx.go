@@ -1,7 +1,6 @@
 package carrier
 
 import (
-	"strconv"
 	"strings"
 )
 
@@ -225,9 +224,5 @@ func notes(s string) bool {
 
 // number is a whole number in an attribute, 0 where it is none.
 func (x *xmlScanner) number(name string) int64 {
-	n, err := strconv.ParseInt(x.attr(name), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
+	return int64(atoi(x.attr(name)))
 }

@@ -59,10 +59,12 @@ type pot interface {
 
 // pour copies r to its end within the budget.
 func (w *Walk) pour(to pot, r io.Reader, packed int64) error {
-	buf := make([]byte, 64<<10)
+	if w.buffer == nil {
+		w.buffer = make([]byte, 64<<10)
+	}
 	for {
-		n, err := r.Read(buf)
-		to.Write(buf[:n]) // memory takes everything
+		n, err := r.Read(w.buffer)
+		to.Write(w.buffer[:n]) // memory takes everything
 		w.expanded += int64(n)
 		size := int64(to.Len())
 		switch {
@@ -80,6 +82,10 @@ func (w *Walk) pour(to pot, r io.Reader, packed int64) error {
 		}
 	}
 }
+
+// piece is the room for the next piece of text out of so many bytes of markup.
+// Half of them is text where there is much of it, and then the piece ends.
+func (l Limits) piece(markup int) int { return min(max(markup, 0)/2, l.Text+l.Text/8) }
 
 // cutPoint is the last line end before limit, or the last character.
 func cutPoint(s string, limit int) int {

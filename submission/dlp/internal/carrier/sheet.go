@@ -54,7 +54,10 @@ func (s *sheet) add(row, col int, value string) {
 		value = value[:end]
 	}
 	if row != s.last && s.b.Len() > pieceBytes {
+		room := len(s.cells) + len(s.cells)/8
 		s.flush()
+		s.b.Grow(pieceBytes + pieceBytes/8) // the next will be like this one
+		s.cells = make([]detect.Cell, 0, room)
 		for _, h := range s.head {
 			s.put(h.row, h.col, h.value)
 		}

@@ -122,6 +122,11 @@ type Walk struct {
 	pictures int
 	spent    time.Duration // on pictures
 	deadline time.Time     // of the current file
+
+	// Entries are unpacked one after the other, thousands in one document: what
+	// that needs is used again.
+	buffer  []byte
+	inflate io.ReadCloser
 }
 
 // Readers are the programs that help a walk; each may be nil.

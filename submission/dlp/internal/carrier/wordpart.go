@@ -61,6 +61,7 @@ func vanishedStyles(body []byte) map[string]bool {
 // wordPart reads one part of a document; vanished are the styles that hide.
 func (o *office) wordPart(place string, x *xmlScanner, vanished map[string]bool) {
 	r := &wordReader{t: &wordText{}, page: emuA3, vanished: vanished}
+	r.t.b.Grow(o.w.limits.piece(len(x.s)))
 	for n := 0; ; n++ {
 		if n%4096 == 0 && o.w.over() != nil {
 			o.err = errTime
@@ -78,6 +79,7 @@ func (o *office) wordPart(place string, x *xmlScanner, vanished map[string]bool)
 		if r.t.full(o.w.limits.Text) {
 			o.emitWord(place, r.t)
 			r.t = &wordText{tables: r.t.tables}
+			r.t.b.Grow(o.w.limits.piece(len(x.s) - x.at))
 		}
 	}
 	o.emitWord(place, r.t)

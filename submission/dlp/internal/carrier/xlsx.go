@@ -242,9 +242,7 @@ func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
 		}
 	case "col":
 		if !x.closing && (x.attr("hidden") == "1" || x.attr("hidden") == "true" || x.attr("width") == "0") {
-			from, _ := strconv.Atoi(x.attr("min")) // 0 hides nothing
-			to, _ := strconv.Atoi(x.attr("max"))
-			c.colGone = append(c.colGone, [2]int{from - 1, to - 1})
+			c.colGone = append(c.colGone, [2]int{atoi(x.attr("min")) - 1, atoi(x.attr("max")) - 1}) // 0 hides nothing
 		}
 	case "c":
 		if x.closing || x.empty {
@@ -269,7 +267,7 @@ func (c *cellReader) token(x *xmlScanner, tok xmlToken) {
 func (c *cellReader) openRow(x *xmlScanner) {
 	c.col = -1
 	c.row++
-	if n, err := strconv.Atoi(x.attr("r")); err == nil && n > 0 && n <= maxRows {
+	if n := atoi(x.attr("r")); n > 0 && n <= maxRows {
 		c.row = n - 1
 	}
 	c.rowGone = x.attr("hidden") == "1" || x.attr("hidden") == "true" || x.attr("ht") == "0"
@@ -281,7 +279,7 @@ func (c *cellReader) openCell(x *xmlScanner) {
 		c.col = col
 	}
 	c.kind = x.attr("t")
-	c.style, _ = strconv.Atoi(x.attr("s")) // 0 is the default style
+	c.style = atoi(x.attr("s")) // 0 is the default style
 	c.value.Reset()
 }
 

@@ -135,10 +135,18 @@ func (x *xmlScanner) readTag() {
 	x.closing = strings.HasPrefix(x.tag, "/")
 	x.empty = strings.HasSuffix(x.tag, "/")
 	name := strings.TrimPrefix(x.tag, "/")
-	if i := strings.IndexAny(name, " \t\r\n/"); i >= 0 {
-		name = name[:i]
+	local := 0
+	for i := range len(name) { // by hand: there are millions of tags
+		switch name[i] {
+		case ':':
+			local = i + 1
+			continue
+		case ' ', '\t', '\r', '\n', '/':
+			x.name = name[local:i]
+			return
+		}
 	}
-	x.name = name[strings.LastIndexByte(name, ':')+1:]
+	x.name = name[local:]
 }
 
 // opens says that the current tag opens an element of that name.
@@ -262,6 +270,19 @@ func xmlText(s string) string {
 			}
 		}
 	}
+}
+
+// atoi is a whole number, 0 where it is none. Most attributes that are asked for
+// are missing, and an error for each is a good part of what a sheet costs.
+func atoi(s string) int {
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

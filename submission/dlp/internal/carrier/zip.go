@@ -266,7 +266,7 @@ func (w *Walk) unpack(to pot, e entry) error {
 	if e.encrypted {
 		return ErrEncrypted
 	}
-	r, err := unpacker(e)
+	r, err := w.unpacker(e)
 	if err != nil {
 		return err
 	}
@@ -278,13 +278,17 @@ func (w *Walk) unpack(to pot, e entry) error {
 	return err
 }
 
-func unpacker(e entry) (io.Reader, error) {
+func (w *Walk) unpacker(e entry) (io.Reader, error) {
 	src := bytes.NewReader(e.packed)
 	switch e.method {
 	case zip.Store:
 		return src, nil
 	case zip.Deflate:
-		return flate.NewReader(src), nil
+		if w.inflate == nil {
+			w.inflate = flate.NewReader(src)
+			return w.inflate, nil
+		}
+		return w.inflate, w.inflate.(flate.Resetter).Reset(src, nil)
 	case 12:
 		return bzip2.NewReader(src), nil
 	case 14:
