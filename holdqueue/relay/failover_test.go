@@ -22,7 +22,7 @@ func relayAmong(t *testing.T, first, second string, change ...func(*Options)) *R
 func TestNextServerTakesWhatTheFirstDidNot(t *testing.T) {
 	for place, answers := range map[string][]string{
 		"GREETING": {"drop", "421 4.3.2 not now", "554 5.7.1 go away", "stall"},
-		"EHLO":     {"drop", "421 4.3.2 not now", "502 what"},
+		"EHLO":     {"drop", "421 4.3.2 not now", "550 what"},
 		"MAIL":     {"drop", "421 4.3.2 not now", "451 4.3.0 disk trouble", "stall"},
 		"RCPT":     {"drop", "421 4.3.2 shutting down"},
 		"DATA":     {"drop", "421 4.3.2 shutting down", "451 4.3.0 disk trouble"},

@@ -33,7 +33,8 @@ type host struct {
 // session gives a connection on which a transaction can begin.
 func (h *host) session(ctx context.Context) (*session, *holdqueue.SendError) {
 	for s := h.takeIdle(); s != nil; s = h.takeIdle() {
-		if s.clean && time.Since(s.used) < surelyAlive || s.reset(ctx) == nil {
+		// A server that has said more than it was asked would answer each command with what belongs to another.
+		if s.text.R.Buffered() == 0 && (s.clean && time.Since(s.used) < surelyAlive || s.reset(ctx) == nil) {
 			return s, nil
 		}
 		s.close()

@@ -166,3 +166,15 @@ func TestServerWithEnoughRecipientsGetsTheOthersNext(t *testing.T) {
 		t.Errorf("%d mails", len(mails))
 	}
 }
+
+// TestServerThatSaysTooMuchIsLeft: the second answer to the dot would be taken for that to the next MAIL.
+func TestServerThatSaysTooMuchIsLeft(t *testing.T) {
+	h := newHop(t, &hop{offers: everything, say: on("DOT", "250 taken\r\n250 really")})
+	r := relayTo(t, h)
+	for range 2 {
+		wantSent(t, r.Send(t.Context(), outgoing(plainMail, "a@x.example")))
+	}
+	if _, mails, _, conns := h.seen(); conns != 2 || len(mails) != 2 {
+		t.Errorf("%d mails over %d connections", len(mails), conns)
+	}
+}

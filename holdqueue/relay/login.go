@@ -53,11 +53,9 @@ func (l *login) bearer(ctx context.Context, offered []string) (sasl.Client, erro
 	return sasl.NewOAuthBearerClient(&sasl.OAuthBearerOptions{Username: l.username, Token: token}), nil
 }
 
-// failed makes the next attempt fetch a new token: the old one may have been revoked.
-func (l *login) failed() {
-	if l.tokens != nil {
-		l.tokens.Forget()
-	}
+// failed makes the next attempt fetch a new token, as the old one may have been revoked, and says whether it will.
+func (l *login) failed() (renewed bool) {
+	return l.tokens != nil && l.tokens.Forget()
 }
 
 // questions answers the two of AUTH LOGIN, however a server words them.

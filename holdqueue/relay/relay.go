@@ -6,6 +6,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -64,6 +65,9 @@ type Timeouts struct {
 	Connect time.Duration // TCP and TLS handshake, each
 	Command time.Duration // greeting and every command
 	Data    time.Duration // one write of the body
+	// Slowest is how many octets of the body a second a next hop has to take at least, when it has had Data besides: one
+	// that reads a byte now and then would keep a worker for days. 0 is 4 KB: 25 MB may take an hour and three quarters.
+	Slowest int64
 	Dot     time.Duration // from the final dot to the answer
 	Idle    time.Duration // how long a connection is kept for the next mail
 }
@@ -79,6 +83,7 @@ func (t Timeouts) orDefaults() Timeouts {
 	orDefault(&t.Data, 3*time.Minute)
 	orDefault(&t.Dot, 10*time.Minute)
 	orDefault(&t.Idle, 20*time.Second)
+	t.Slowest = cmp.Or(t.Slowest, 4<<10)
 	return t
 }
 
@@ -186,9 +191,11 @@ func (r *Relay) Run(ctx context.Context) error {
 }
 
 func (r *Relay) closeIdle(before time.Time) {
+	var all sync.WaitGroup
 	for _, h := range r.hosts() {
-		h.closeIdle(before)
+		all.Go(func() { h.closeIdle(before) }) // one that is slow to say good-bye keeps nobody waiting
 	}
+	all.Wait()
 }
 
 func (r *Relay) hosts() (all []*host) {

@@ -73,6 +73,12 @@ func TestWhatTheNextHopSaysDecides(t *testing.T) {
 		{"stalls after the dot", plainMail, on("DOT", "stall"), "temporary 0 4.4.2 uncertain"},
 		{"garbage after the dot", plainMail, on("DOT", "ok!"), "temporary 0 4.4.2 uncertain"},
 		{"354 after the dot", plainMail, on("DOT", "354 more"), "temporary 0 4.4.2 uncertain"},
+		{"no text behind the codes", plainMail, on("MAIL", "250", "RCPT", "250", "DOT", "250"), "sent"},
+		{"lines of different codes to MAIL", plainMail, on("MAIL", "250-ok\r\n451 later"), "temporary 451"},
+		{"lines of different codes after the dot", plainMail, on("DOT", "250-ok\r\n550 spam"), "permanent 550"},
+		{"a line without a code", plainMail, on("MAIL", "250-ok\r\nwelcome\r\n250 ok"), "sent"},
+		{"a code of four digits", plainMail, on("MAIL", "2500 ok"), "temporary 0 4.4.2"},
+		{"knows HELO only", plainMail, on("EHLO", "502 5.5.1 what?"), "sent"},
 		{"contradicting codes", plainMail, on("DOT", "451 5.7.1 hm"), "temporary 451"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -50,8 +50,16 @@ type tlsError struct{ cause error }
 func (e *tlsError) Error() string { return "TLS: " + e.cause.Error() }
 func (e *tlsError) Unwrap() error { return e.cause }
 
-// dial gives a session that is ready for a mail.
+// dial gives a session that is ready for a mail. Where a token was refused that had been kept, it tries a new one.
 func (h *host) dial(ctx context.Context) (*session, error) {
+	s, err := h.dialAsTLSAllows(ctx)
+	if errors.As(err, new(*staleToken)) && ctx.Err() == nil {
+		return h.dialAsTLSAllows(ctx)
+	}
+	return s, err
+}
+
+func (h *host) dialAsTLSAllows(ctx context.Context) (*session, error) {
 	s, err := h.dialWith(ctx, h.security.level != TLSNone)
 	if err == nil || h.security.level != TLSOpportunistic || ctx.Err() != nil || !errors.As(err, new(*tlsError)) {
 		return s, err
@@ -98,7 +106,7 @@ func (s *session) begin(ctx context.Context, startTLS bool) error {
 	stop := s.wire.abortWith(ctx)
 	defer func() { stop() }()
 	s.clock()
-	if _, _, err := s.text.ReadResponse(220); err != nil {
+	if _, _, err := s.hear("220"); err != nil {
 		return fmt.Errorf("greeting: %w", refused(err))
 	}
 	if err := s.hello(); err != nil {
@@ -135,11 +143,16 @@ func (s *session) begin(ctx context.Context, startTLS bool) error {
 
 // hello says EHLO with our real name and reads what is offered.
 func (s *session) hello() error {
-	answer, err := s.ask(250, "EHLO "+s.host.relay.o.Hostname)
+	s.offers = map[string]string{}
+	answer, err := s.ask("250", "EHLO "+s.host.relay.o.Hostname)
+	if unknown := (*reply)(nil); errors.As(err, &unknown) && unknown.code/10 == 50 {
+		// A server from before extensions (RFC 5321 section 4.1.4). What a mail needs of them it cannot have here.
+		answer, err = s.ask("250", "HELO "+s.host.relay.o.Hostname)
+		answer, _, _ = strings.Cut(answer, "\n")
+	}
 	if err != nil {
 		return fmt.Errorf("EHLO: %w", err)
 	}
-	s.offers = map[string]string{}
 	for i, line := range strings.Split(answer, "\n") {
 		word, parameters, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if i == 0 {
@@ -168,7 +181,7 @@ func (s *session) maxSize() int64 {
 // askTLS says STARTTLS; after it, the next bytes are the handshake.
 func (s *session) askTLS() error {
 	s.clock()
-	if _, err := s.ask(220, "STARTTLS"); err != nil {
+	if _, err := s.ask("220", "STARTTLS"); err != nil {
 		s.host.count("starttls-not-supported")
 		return &tlsError{err}
 	}
@@ -190,11 +203,19 @@ func (s *session) signIn(ctx context.Context) error {
 		return err
 	}
 	if err := s.auth(mechanism); err != nil {
-		l.failed()
-		return fmt.Errorf("AUTH: %w", err)
+		if err = fmt.Errorf("AUTH: %w", err); l.failed() {
+			return &staleToken{err}
+		}
+		return err
 	}
 	return nil
 }
+
+// staleToken says that a token was refused that had been kept for a while: a new one may do.
+type staleToken struct{ cause error }
+
+func (e *staleToken) Error() string { return e.cause.Error() }
+func (e *staleToken) Unwrap() error { return e.cause }
 
 // auth is the exchange of RFC 4954.
 func (s *session) auth(m sasl.Client) error {
@@ -214,15 +235,12 @@ func (s *session) auth(m sasl.Client) error {
 		if err := s.text.PrintfLine("%s", line); err != nil {
 			return err
 		}
-		code, text, err := s.text.ReadResponse(0)
-		if err != nil {
-			return err
-		}
-		if code == 235 {
+		_, text, err := s.hear("334")
+		if accepted := (*textproto.Error)(nil); errors.As(err, &accepted) && accepted.Code == 235 {
 			return nil
 		}
-		if code != 334 {
-			return refused(&textproto.Error{Code: code, Msg: text})
+		if err != nil {
+			return refused(err)
 		}
 		if line = "*"; name == sasl.OAuthBearer {
 			line = "AQ==" // what RFC 7628 section 3.2.3 wants to hear before it says why
@@ -242,12 +260,19 @@ func (s *session) clock() {
 	s.wire.begin(limit, limit)
 }
 
+// clockUntil starts the time of one of several commands, which have to be over by end: who takes five minutes for each
+// of a hundred recipients would keep a worker for a day.
+func (s *session) clockUntil(end time.Time) {
+	limit := s.host.relay.o.Timeouts.Command
+	s.wire.begin(limit, max(time.Millisecond, min(limit, time.Until(end))))
+}
+
 // ask sends one command and reads its answer.
-func (s *session) ask(expect int, line string) (string, error) {
+func (s *session) ask(expect, line string) (string, error) {
 	if err := s.text.PrintfLine("%s", line); err != nil {
 		return "", err
 	}
-	_, answer, err := s.text.ReadResponse(expect)
+	_, answer, err := s.hear(expect)
 	return answer, refused(err)
 }
 
@@ -262,9 +287,11 @@ func (s *session) askAll(lines []string, told func(i int, err *holdqueue.SendErr
 	if s.offered("PIPELINING") {
 		group = pipelined
 	}
+	limit := s.host.relay.o.Timeouts.Command
+	end := time.Now().Add(limit + time.Duration(len(lines))*limit/20)
 	for from := 0; from < len(lines); from += group {
 		to := min(from+group, len(lines))
-		s.clock()
+		s.clockUntil(end)
 		for _, line := range lines[from:to] {
 			s.text.W.WriteString(line + "\r\n") // an error stays in the writer and is told by Flush
 		}
@@ -274,10 +301,10 @@ func (s *session) askAll(lines []string, told func(i int, err *holdqueue.SendErr
 		}
 		goOn := true
 		for i := from; i < to; i++ {
-			s.clock()
+			s.clockUntil(end)
 			var failed *holdqueue.SendError
 			verb, _, _ := strings.Cut(lines[i], " ")
-			if _, _, err := s.text.ReadResponse(25); err != nil {
+			if _, _, err := s.hear("25"); err != nil {
 				failed = answered(verb, err)
 			}
 			goOn = told(i, failed) && goOn
@@ -298,13 +325,13 @@ func gone(err *holdqueue.SendError) bool { return err.Code == 0 || err.Code == 4
 func (s *session) reset(ctx context.Context) error {
 	defer s.wire.abortWith(ctx)()
 	s.wire.begin(10*time.Second, 20*time.Second)
-	_, err := s.ask(250, "RSET")
+	_, err := s.ask("250", "RSET")
 	return err
 }
 
 func (s *session) quit() {
 	s.wire.begin(5*time.Second, 10*time.Second)
-	_, _ = s.ask(221, "QUIT") // out of courtesy: the connection is closed either way
+	_, _ = s.ask("221", "QUIT") // out of courtesy: the connection is closed either way
 }
 
 func (s *session) close() { s.wire.Close() }

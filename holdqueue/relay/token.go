@@ -92,13 +92,15 @@ func (t *Tokens) Get(ctx context.Context) (string, error) {
 }
 
 // Forget drops the token that is kept, because a host refused it, unless it has just been fetched: then a new one
-// would be refused as well, and the endpoint is asked for it at every attempt.
-func (t *Tokens) Forget() {
+// would be refused as well, and the endpoint be asked for it at every attempt.
+func (t *Tokens) Forget() (forgotten bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if time.Since(t.since) > time.Minute {
-		t.token = nil
+	if time.Since(t.since) <= time.Minute {
+		return false
 	}
+	t.token = nil
+	return true
 }
 
 // tokenError says what the endpoint said, without what was sent to it.

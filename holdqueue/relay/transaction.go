@@ -208,11 +208,12 @@ func (t *transaction) body() *holdqueue.SendError {
 	if err := s.text.PrintfLine("DATA"); err != nil {
 		return broken("DATA", err)
 	}
-	if _, _, err := s.text.ReadResponse(354); err != nil {
+	if _, _, err := s.hear("354"); err != nil {
 		return notYetSent(answered("DATA", err))
 	}
 	t.began = true
-	s.wire.begin(t.relay.o.Timeouts.Data, 0)
+	limits := &t.relay.o.Timeouts
+	s.wire.begin(limits.Data, limits.Data+time.Duration(float64(t.size())/float64(limits.Slowest)*float64(time.Second)))
 	t.dots = s.text.DotWriter()
 	if _, err := t.dots.Write(t.prefix); err != nil {
 		return t.interrupted(err)
@@ -247,7 +248,7 @@ func (e *readError) Read(p []byte) (int, error) {
 // interrupted asks a server that stopped listening whether it said why ("552 too big", and closed).
 func (t *transaction) interrupted(err error) *holdqueue.SendError {
 	t.session.wire.begin(2*time.Second, 2*time.Second)
-	if _, _, answer := t.session.text.ReadResponse(250); answer != nil {
+	if _, _, answer := t.session.hear("250"); answer != nil {
 		if said := answered("DATA", answer); said.Code >= 400 {
 			return said
 		}
@@ -265,7 +266,7 @@ func (t *transaction) dot() (reply string, _ *holdqueue.SendError) {
 		s.wire.begin(t.relay.o.Timeouts.Dot, t.relay.o.Timeouts.Dot)
 		var code int
 		var text string
-		if code, text, err = s.text.ReadResponse(25); err == nil {
+		if code, text, err = s.hear("25"); err == nil {
 			return printable(strconv.Itoa(code) + " " + text), nil
 		}
 	}
