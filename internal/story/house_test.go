@@ -3,6 +3,7 @@ package story
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -158,6 +159,7 @@ func prepare(t *testing.T, s settings) *house {
 	if h.dataDir = s.dataDir; h.dataDir == "" {
 		h.dataDir = filepath.Join(h.dir, "data")
 	}
+	h.readPDF()
 	h.config = h.write("sekisho.yaml", h.configuration(s))
 	h.write("policy.yaml", policy)
 	h.write("people.yaml", people)
@@ -170,6 +172,19 @@ func prepare(t *testing.T, s settings) *house {
 		}
 	})
 	return h
+}
+
+// readPDF spares the service compiling its PDF reader, which would cost more than most stories do: all companies of this
+// machine share the compiled one.
+func (h *house) readPDF() {
+	h.t.Helper()
+	if err := os.MkdirAll(h.dataDir, 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	err := os.Symlink(shared.pdf, filepath.Join(h.dataDir, "cache"))
+	if err != nil && !errors.Is(err, os.ErrExist) { // nodes of one company may share the directory
+		h.t.Fatal(err)
+	}
 }
 
 var factoryDelay = regexp.MustCompile(`then: \{delay: (5m|15m)\}`)

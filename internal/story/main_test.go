@@ -36,6 +36,7 @@ type town struct {
 	fragile func() (string, error)
 	users   []byte // users file with everybody's password
 	policy  string // factory policy
+	pdf     string // the compiled PDF reader, kept from run to run
 	dex     *dextest.Dex
 	net     net.IP // from here on each house has an address
 	taken   atomic.Int32
@@ -108,6 +109,14 @@ func baseURL(ip string) string { return "https://" + net.JoinHostPort(ip, "8443"
 func (s *town) build() error {
 	root, err := filepath.Abs("../..")
 	if err != nil {
+		return err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	s.pdf = filepath.Join(cache, "sekisho-tools", "pdf")
+	if err := os.MkdirAll(s.pdf, 0o700); err != nil {
 		return err
 	}
 	s.binary = filepath.Join(s.dir, "sekisho")
