@@ -72,13 +72,18 @@ func TestLabelsStandWhereTheySay(t *testing.T) {
 					t.Fatalf("%s: %s %s stands nowhere", d.ID, l.Detector, l.Value)
 				}
 				for _, s := range l.Spans {
-					if got := read(d.Text[s.Start:s.End]); spelled(l.Detector) && !strings.HasSuffix(got, read(strings.TrimPrefix(l.Value, "0"))) {
+					if got := read(d.Text[s.Start:s.End]); spelled(l.Detector) && !strings.HasSuffix(got, read(strings.TrimPrefix(l.Value, "0"))) && !halfName(l, got) {
 						t.Errorf("%s: %s %s reads %q", d.ID, l.Detector, l.Value, d.Text[s.Start:s.End])
 					}
 				}
 			}
 		}
 	}
+}
+
+// halfName: surname and given name have columns of their own.
+func halfName(l corpus.Label, got string) bool {
+	return l.Detector == "jp.person_name" && got != "" && strings.Contains(l.Value, got)
 }
 
 // spelled detectors have values that forms only separate, never rewrite.
@@ -92,7 +97,7 @@ func read(s string) string {
 	if strings.Trim(s, "〇一二三四五六七八九") == "" {
 		s = kanji.Replace(s)
 	}
-	for _, word := range []string{"第", "号", "記号", "番号", "記", "番", "No.", "ー"} {
+	for _, word := range []string{"第", "号", "記号", "番号", "記", "番", "No.", "ー", "の"} {
 		s = strings.ReplaceAll(s, word, "")
 	}
 	return strings.Map(func(r rune) rune {
@@ -175,8 +180,7 @@ const target = 0.97
 func notYet() map[string]string {
 	return map[string]string{
 		tuned:   "jp.pension_number",
-		"test":  "date_of_birth jp.bank_account jp.my_number jp.pension_number jp.person_name jp.phone payment_card",
-		"test2": "jp.bank_account jp.health_insurance jp.pension_number jp.person_name",
+		"test":  "jp.phone payment_card",
 		"test3": "date_of_birth jp.corporate_number jp.health_insurance jp.my_number jp.pension_number jp.person_name jp.phone",
 	}
 }

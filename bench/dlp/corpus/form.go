@@ -11,10 +11,12 @@ type form struct {
 	name    string
 	pattern string
 	how     string // wide, kanji, narrow: what is done to the result
+	asked   bool   // only where a template asks for it: a part of a value
 }
 
 // parseForms reads lines "kind name pattern [how]"; fields are separated by
-// tabs. A name that ends in *3 is three times as frequent as others.
+// tabs. A name that ends in *3 is three times as frequent as others, one in *0 stands
+// only where a template asks for it.
 func parseForms(text string) (map[string][]form, error) {
 	forms := map[string][]form{}
 	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\u200b`, "\u200b", `\u00ad`, "\u00ad", `\u3000`, "\u3000", `\u00a0`, "\u00a0")
@@ -33,8 +35,9 @@ func parseForms(text string) (map[string][]form, error) {
 		}
 		times := 1
 		if often != "" {
-			times = int(often[0] - '0')
+			times = max(1, int(often[0]-'0'))
 		}
+		w.asked = often == "0"
 		for range times {
 			forms[f[0]] = append(forms[f[0]], w)
 		}
@@ -113,7 +116,7 @@ func inWidth(s, how string) string {
 func (s *Set) choose(r *rand.Rand, kind, name string, cell bool) form {
 	var fit []form
 	for _, f := range s.forms[kind] {
-		if (name == "" || f.name == name) && !(cell && strings.ContainsAny(f.pattern, "\n|│")) {
+		if (name == "" && !f.asked || f.name == name) && !(cell && strings.ContainsAny(f.pattern, "\n|│")) {
 			fit = append(fit, f)
 		}
 	}

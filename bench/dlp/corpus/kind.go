@@ -174,7 +174,24 @@ func dateParts(y, m, d int) written {
 		canon:  fmt.Sprintf("%04d-%02d-%02d", y, m, d),
 		groups: []string{fmt.Sprint(y), fmt.Sprintf("%02d", m), fmt.Sprintf("%02d", d)},
 		parts: map[string]string{"Y": fmt.Sprint(y), "M": fmt.Sprint(m), "D": fmt.Sprint(d), "MM": fmt.Sprintf("%02d", m), "DD": fmt.Sprintf("%02d", d),
-			"era": era, "e": letter, "n": n, "nn": fmt.Sprintf("%02d", y-since), "year": year, "mon": [...]string{"January", "February", "March", "April",
+			"era": era, "e": letter, "n": n, "nn": fmt.Sprintf("%02d", y-since), "year": year, "eras": string([]rune(era)[:1]),
+			"kyear": kanjiCount(y - since), "kM": kanjiCount(m), "kD": kanjiCount(d), "kY": inWidth(fmt.Sprint(y), "kanji"), "mon": [...]string{"January", "February", "March", "April",
 				"May", "June", "July", "August", "September", "October", "November", "December"}[m-1]},
 	}
+}
+
+// kanjiCount writes a number below a hundred as people count: 五十五.
+func kanjiCount(n int) string {
+	const ones = "一二三四五六七八九"
+	one := ""
+	if n%10 > 0 {
+		one = string([]rune(ones)[n%10-1])
+	}
+	switch {
+	case n < 10:
+		return one
+	case n < 20:
+		return "十" + one
+	}
+	return string([]rune(ones)[n/10-1]) + "十" + one
 }

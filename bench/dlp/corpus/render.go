@@ -59,7 +59,7 @@ func (t *text) pair(pattern string, k, v []run) {
 	t.say(after + "\n")
 }
 
-// table writes rows; how is aligned, boxed, records or nothing.
+// table writes rows; how is aligned, boxed, ruled, markdown, enclosed, records or nothing.
 func (t *text) table(rows [][][]run, style form, pair string) {
 	if style.how == "records" {
 		for _, row := range rows[1:] {
@@ -73,9 +73,15 @@ func (t *text) table(rows [][][]run, style form, pair string) {
 		return
 	}
 	wide := widths(rows)
-	for _, row := range rows {
-		if style.how == "boxed" {
+	for n, row := range rows {
+		if style.how == "ruled" || style.how == "markdown" && n == 1 {
+			t.rule(wide, style.how)
+		}
+		switch style.how {
+		case "boxed", "ruled", "markdown":
 			t.say(strings.TrimSpace(style.pattern) + " ")
+		case "enclosed":
+			t.say(`"`)
 		}
 		for i, cell := range row {
 			if i > 0 {
@@ -86,11 +92,26 @@ func (t *text) table(rows [][][]run, style form, pair string) {
 				t.say(strings.Repeat(" ", max(0, wide[i]-width(cell))))
 			}
 		}
-		if style.how == "boxed" {
+		switch style.how {
+		case "boxed", "ruled", "markdown":
 			t.say(" " + strings.TrimSpace(style.pattern))
+		case "enclosed":
+			t.say(`"`)
 		}
 		t.say("\n")
 	}
+}
+
+// rule draws the line between two rows: |---|---| or +---+---+.
+func (t *text) rule(wide []int, how string) {
+	cross := "+"
+	if how == "markdown" {
+		cross = "|"
+	}
+	for _, n := range wide {
+		t.say(cross + strings.Repeat("-", n+2))
+	}
+	t.say(cross + "\n")
 }
 
 // width counts columns of a terminal, roughly: what is not ASCII takes two.

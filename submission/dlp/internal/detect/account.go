@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // findAccounts reports Japanese bank accounts: seven digits (ゆうちょ up to
 // eight) under a label. Bank, branch and account together are proof of
@@ -46,6 +49,11 @@ func (p *page) account(n *number, own hit) (string, Level) {
 			return d, Medium
 		}
 	case kNone:
+		if len(d) == 7 && (len(n.groups) == 1 || boxes) && p.depositMark(n.start) {
+			if bank, branch := p.branch(n.start); bank && branch {
+				return d, High
+			}
+		}
 		if len(d) == 7 && n.whole && len(n.groups) == 1 && p.close(kDeposit, n.start, 20) && !counted(p.s, n.end) {
 			if bank, branch := p.branch(n.start); bank && branch {
 				return d, Medium // 普通 ヤマダタロウ 1234567
@@ -61,6 +69,16 @@ func (p *page) account(n *number, own hit) (string, Level) {
 		return d, High
 	}
 	return "", 0
+}
+
+// depositMark says that 普 or 当 stands by itself before the number: みずほ/新宿/普/1234567.
+func (p *page) depositMark(at int) bool {
+	before := strings.TrimRight(p.s[back(p.s, at, 6):at], " /・:|│,\t.No")
+	if !strings.HasSuffix(before, "普") && !strings.HasSuffix(before, "当") {
+		return false
+	}
+	r, _ := utf8.DecodeLastRuneInString(before[:len(before)-len("普")])
+	return !ideograph(r)
 }
 
 // postPair reads the symbol and number of a ゆうちょ account written as one:

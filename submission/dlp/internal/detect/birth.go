@@ -72,9 +72,11 @@ func (p *page) birthList(h hit) {
 	}
 }
 
-// nextDate finds a date within sixty bytes.
-func (p *page) nextDate(at int) (start, n int) {
-	for i := at; i < min(len(p.s), at+60); i++ {
+// nextDate finds a date within sixty bytes, dateBetween one that begins in from..to.
+func (p *page) nextDate(at int) (start, n int) { return p.dateBetween(at, at+60) }
+
+func (p *page) dateBetween(from, to int) (start, n int) {
+	for i := from; i < min(len(p.s), to); i++ {
 		if _, n := dateAt(p.s[i:], i > 0 && alnum(p.s[i-1])); n > 0 {
 			return i, n
 		}
@@ -136,13 +138,17 @@ func (p *page) bornMarks() {
 	}
 }
 
+// birthCell reads the date in a cell below or beside 生年月日, and what a spreadsheet
+// makes of one: the days since the end of 1899.
 func (p *page) birthCell(c cell) {
+	if start, n := p.dateBetween(c.start, min(c.end, c.start+80)); n > 0 {
+		if d, _ := dateAt(p.s[start:], false); p.bornThen(d) {
+			p.addBirth(d, start, start+n)
+			return
+		}
+	}
 	text := strings.TrimSpace(p.s[c.start:c.end])
 	at := c.start + strings.Index(p.s[c.start:c.end], text)
-	if d, n := dateAt(text, false); n > 0 && p.bornThen(d) {
-		p.addBirth(d, at, at+n)
-		return
-	}
 	if serial, err := strconv.Atoi(text); err == nil && serial > 3650 && serial < 47500 {
 		p.addBirth(time.Date(1899, 12, 30+serial, 0, 0, 0, 0, time.UTC), at, at+len(text))
 	}

@@ -9,8 +9,8 @@ import (
 // connectors may stand between a label and its value.
 var connectors = []string{
 	"記号番号", "記号・番号", "記号", "番号", "ナンバー", "コード", "です", "(番号)", "は", "が", "の", "も", "を", "に", "欄", "分", "様", "さん", "氏",
-	"number", "num", "no", "nr", "is", "are", "was", "of", "the", "following", "as follows", "my", "your", "his", "her", "and",
-	"西暦", "和暦", "以下", "下記", "次", "とおり", "通り",
+	"number", "num", "no", "nr", "is", "are", "was", "as", "of", "the", "following", "as follows", "my", "your", "his", "her", "and",
+	"第", "西暦", "和暦", "以下", "下記", "次", "とおり", "通り",
 }
 
 // connects says whether gap holds nothing but connectors: punctuation, space, at
@@ -19,8 +19,29 @@ func connects(gap string) bool {
 	if joins(gap) {
 		return true
 	}
+	if rest := afterSibling(gap); rest != "" {
+		return joins(rest)
+	}
 	// 年 金 証 書 の 番 号
 	return strings.Contains(gap, " ") && len(gap) < maxGap && strings.IndexFunc(gap, kanaOrIdeograph) >= 0 && joins(strings.ReplaceAll(gap, " ", ""))
+}
+
+// afterSibling leaves out the second half of a double label: 生年月日／性別：1980年.
+func afterSibling(gap string) string {
+	if !strings.HasPrefix(gap, "/") && !strings.HasPrefix(gap, "・") && !strings.HasPrefix(gap, "、") {
+		return ""
+	}
+	_, n := utf8.DecodeRuneInString(gap)
+	end := strings.IndexAny(gap, ":\t|】]」")
+	if end < n+3 || end > 24 {
+		return ""
+	}
+	for _, r := range strings.TrimSpace(gap[n:end]) {
+		if !ideograph(r) {
+			return ""
+		}
+	}
+	return gap[end:]
 }
 
 func kanaOrIdeograph(r rune) bool { return r >= 0x3041 && r <= 0x30FF || ideograph(r) }

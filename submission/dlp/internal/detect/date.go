@@ -17,8 +17,34 @@ var eras = []struct {
 	{"M", 1867}, {"T", 1911}, {"S", 1925}, {"H", 1988}, {"R", 2018},
 }
 
-// dateAt reads a date at the start of s; n is its length, 0 for none.
+// dateAt reads a date at the start of s, the hour behind it included; n is its
+// length, 0 for none.
 func dateAt(s string, inWord bool) (d time.Time, n int) {
+	if d, n = dayAt(s, inWord); n > 0 {
+		n += hour(s[n:])
+	}
+	return d, n
+}
+
+// hour is the length of T00:00:00 and 0:00:00, which programs write behind a day.
+func hour(s string) int {
+	rest := strings.TrimLeft(s, " T")
+	if len(rest) == len(s) || len(s)-len(rest) > 2 {
+		return 0
+	}
+	_, k := integer(rest, 2)
+	if k == 0 || !strings.HasPrefix(rest[k:], ":") {
+		return 0
+	}
+	for n := k; n < len(rest) && n < 16; n++ {
+		if !digit(rest[n]) && strings.IndexByte(":.Z+", rest[n]) < 0 {
+			return len(s) - len(rest) + n
+		}
+	}
+	return len(s) - len(rest) + min(len(rest), 16)
+}
+
+func dayAt(s string, inWord bool) (d time.Time, n int) {
 	if s == "" || s[0]&0xC0 == 0x80 || inWord || strings.IndexByte("0123456789"+"MTSHR"+"JFANODjfmasond"+"\xe6\xe5\xe4\xe3", s[0]) < 0 {
 		return d, 0
 	}
@@ -26,6 +52,9 @@ func dateAt(s string, inWord bool) (d time.Time, n int) {
 		return numericDate(s)
 	}
 	if d, n = eraDate(s); n > 0 {
+		return d, n
+	}
+	if d, n = eraChoice(s); n > 0 {
 		return d, n
 	}
 	if s[0] >= utf8.RuneSelf {
@@ -61,6 +90,65 @@ func eraDate(s string) (d time.Time, n int) {
 		return afterYear(s, e.base+y, at+k)
 	}
 	return d, 0
+}
+
+// eraChoice reads the line of a form on which one of the eras is to be marked:
+// 明・大・昭・平・令 60年3月5日, ☑昭和 □平成 60年3月5日. Where none is, the last era in
+// which somebody living may have been born that year stands for all.
+func eraChoice(s string) (d time.Time, n int) {
+	marked, at, names := -1, 0, 0
+	for at < len(s) && at < 90 {
+		r, size := utf8.DecodeRuneInString(s[at:])
+		if strings.ContainsRune("☑■●✓✔◉レ", r) {
+			marked = names
+		} else if e := eraName(s[at:]); e > 0 {
+			names, size = names+1, e
+		} else if !strings.ContainsRune(" ・/、,.-|□☐○◯()", r) {
+			break
+		}
+		at += size
+	}
+	if names < 2 {
+		return d, 0
+	}
+	y, k := numeral(s[at:])
+	if k == 0 || y == 0 || y > 64 {
+		return d, 0
+	}
+	base := 1925
+	if marked >= 0 {
+		base = eraBase(s, marked)
+	}
+	return afterYear(s, base+y, at+k)
+}
+
+// eraName is the length of the Japanese name of an era at s.
+func eraName(s string) int {
+	for _, e := range eras {
+		if s[0] >= utf8.RuneSelf && strings.HasPrefix(s, e.name) {
+			return len(e.name)
+		}
+	}
+	return 0
+}
+
+// eraBase is the year before the first of the era that is named as the i-th in s.
+func eraBase(s string, i int) int {
+	for at := 0; at < len(s); {
+		_, size := utf8.DecodeRuneInString(s[at:])
+		if n := eraName(s[at:]); n > 0 {
+			if i == 0 {
+				for _, e := range eras {
+					if e.name == s[at:at+n] {
+						return e.base
+					}
+				}
+			}
+			i, size = i-1, n
+		}
+		at += size
+	}
+	return 1925
 }
 
 // afterYear reads month and day behind a year that ends at at, the same year in
@@ -150,7 +238,7 @@ func dayFirst(s string, day, k int) (d time.Time, n int) {
 func monthDay(s string) (month, day, n int) {
 	rest := strings.TrimLeft(s, " ")
 	sep := ""
-	for _, candidate := range []string{"年", "/", "-", "."} {
+	for _, candidate := range []string{"年", "/", "-", ".", ":", ","} {
 		if strings.HasPrefix(rest, candidate) {
 			sep = candidate
 		}

@@ -167,7 +167,7 @@ func (s *Set) Find(t Text) *Page {
 	if t.Mail {
 		p.quiet = quiet(p.s, p.personal())
 	}
-	p.layOut()
+	p.layOut(s.names)
 	p.readNumbers()
 	s.run(p)
 	p.settle(s.off)

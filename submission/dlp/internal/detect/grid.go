@@ -37,92 +37,6 @@ func (p *page) related(c *cell, h hit) bool {
 	return o == nil || o.Table == c.Table && o.Row == c.Row
 }
 
-// layOut maps the cells and finds what header and neighbour say of each.
-func (p *page) layOut() {
-	given := p.text.Cells
-	if len(given) == 0 {
-		given = gridOf(p.text.Body)
-	}
-	p.cells = make([]cell, 0, len(given))
-	type column struct{ table, col int }
-	heads := map[column]int{} // index + 1 of the header cell
-	for _, g := range given {
-		c := cell{Cell: g, start: p.folded.Folded(g.Start), end: p.folded.Folded(g.End)}
-		c.label = p.cellLabel(c.start, c.end)
-		key := column{g.Table, g.Col}
-		c.above = heads[key] - 1
-		if c.above >= 0 {
-			c.head = p.cells[c.above].label
-		}
-		if n := len(p.cells); n > 0 {
-			if l := &p.cells[n-1]; l.Table == g.Table && l.Row == g.Row {
-				switch {
-				case l.label != kNone:
-					c.left = l.label
-				case c.head == kNone: // a table whose headers stand at the left
-					c.left = l.left
-				}
-			}
-		}
-		if c.label != kNone {
-			heads[key] = len(p.cells) + 1
-		}
-		p.cells = append(p.cells, c)
-	}
-}
-
-// cellLabel is what a cell says when it is a header: short, without a number,
-// and mostly a label.
-func (p *page) cellLabel(start, end int) kind {
-	text := strings.TrimSpace(p.s[start:end])
-	if text == "" || utf8.RuneCountInString(text) > 30 || digits(text) > 3 {
-		return kNone
-	}
-	if note := strings.IndexAny(text, "(["); note > 0 {
-		if k := p.labelIn(start, start+strings.Index(p.s[start:end], text)+note); k != kNone {
-			return k
-		}
-		if k := p.labelIn(start+strings.Index(p.s[start:end], text)+note, end); k != kNone && k != kOther {
-			return k // 本人確認書類(運転免許証)
-		}
-		return kNone
-	}
-	return p.labelIn(start, end)
-}
-
-// labelIn is what the words in start..end say: the longest label, when it is most
-// of them or, as in 勤務先TEL, their last.
-func (p *page) labelIn(start, end int) kind {
-	text := strings.TrimSpace(p.s[start:end])
-	var best hit
-	for i := p.endingBy(start); i < len(p.hits) && p.hits[i].end <= end; i++ {
-		h := p.hits[i]
-		if h.start < start || h.kind == kSample || h.kind == kTest || h.kind == kPrefecture || h.kind == kCity || h.kind == kRoman || h.kind == kNone {
-			continue
-		}
-		last := strings.Trim(p.s[h.end:end], " :*※)]】>") == "" // 保護者電話 is a telephone
-		if best.kind == kNone || last && h.kind != kOther || h.end-h.start >= best.end-best.start {
-			best = h
-		}
-	}
-	if best.kind != kNone && ((best.end-best.start)*5 >= (end-start)*2 || strings.Trim(p.s[best.end:end], " :*※)]】>") == "") {
-		return best.kind
-	}
-	if short, ok := shortHeads[text]; ok {
-		return short
-	}
-	if _, _, ok := genericLabel(p.s[start:end]); ok {
-		return kOther
-	}
-	return kNone
-}
-
-// shortHeads are headers too short to be looked for in running text.
-var shortHeads = map[string]kind{
-	"姓": kName, "名": kName, "セイ": kName, "メイ": kName, "性": kName, "no": kOther, "No": kOther, "NO": kOther, "No.": kOther,
-	"カナ": kName, "かな": kName, "番地": kAddress, "市区町村": kAddress, "市区郡": kAddress, "町名": kAddress, "町域": kAddress, "丁目": kAddress, "番地以下": kAddress, "丁目番地": kAddress, "町名番地": kAddress, "建物名": kAddress, "住所1": kAddress, "住所2": kAddress, "都道府県": kAddress,
-}
-
 func digits(s string) int {
 	n := 0
 	for i := range len(s) {
@@ -165,7 +79,14 @@ func gridOf(s string) []Cell {
 			end = len(s) - at
 		}
 		line := strings.TrimSuffix(s[at:at+end], "\r")
+		if len(block) > 0 && ruler(line) {
+			at += end + 1
+			continue // between the rows of one table
+		}
 		by, n := divide(line)
+		if len(block) > 0 && by != sep && len(sep) == 1 && strings.Count(line, sep)+1 == width && sep != " " && sep != quoteMark {
+			by, n = sep, width // a;1,234,567
+		}
 		if by == "" || by != sep || n != width && !(len(block) > 0 && n > width && digits(block[0]) == 0) {
 			flush()
 			sep, width = by, n
@@ -179,8 +100,16 @@ func gridOf(s string) []Cell {
 	return out
 }
 
+// ruler says that a line only sets rows apart: +-----+-----+, |---|---|.
+func ruler(line string) bool {
+	return len(line) >= 3 && strings.ContainsAny(line, "-=─━") && strings.Trim(line, "-=+|:─━┼├┤┌┐└┘┬┴┝┥┿ ") == ""
+}
+
 // divide says which separator divides a line, and into how many columns.
 func divide(line string) (string, int) {
+	if n := enclosed(line); n >= minColumns && n <= maxColumns {
+		return quoteMark, n
+	}
 	for _, sep := range []string{"\t", "|", "│", "｜", ",", ";"} {
 		n := strings.Count(line, sep) + 1
 		if n < minColumns || n > maxColumns {
@@ -188,6 +117,9 @@ func divide(line string) (string, int) {
 		}
 		if (sep == "," || sep == ";") && n < 3 && !pair(line, sep) {
 			continue // a sentence with a comma
+		}
+		if sep == "," && thousands(line) && len(fields(line)) >= minColumns {
+			continue // columns of amounts
 		}
 		return sep, n
 	}
@@ -198,6 +130,58 @@ func divide(line string) (string, int) {
 		return " ", n
 	}
 	return "", 0
+}
+
+// thousands says that every comma of a line stands in an amount: 1,234,567.
+func thousands(line string) bool {
+	for i := range len(line) {
+		if line[i] != ',' {
+			continue
+		}
+		if i == 0 || !digit(line[i-1]) || i+4 > len(line) || digits(line[i+1:i+4]) < 3 || i+4 < len(line) && digit(line[i+4]) {
+			return false
+		}
+	}
+	return true
+}
+
+// quoteMark as separator stands for "a","b, c": cells in quotation marks.
+const quoteMark = "\""
+
+// enclosed is the number of cells of a line whose first and last one, at least,
+// stand in quotation marks as programs write them; 0 for any other line.
+func enclosed(line string) int {
+	if len(line) < 5 || line[0] != '"' || line[len(line)-1] != '"' || !strings.Contains(line, "\",") && !strings.Contains(line, "\";") && !strings.Contains(line, "\"\t") {
+		return 0
+	}
+	n := 0
+	eachEnclosed(line, func(int, int) { n++ })
+	return n
+}
+
+// eachEnclosed calls cell with the range of every cell, its marks left out.
+func eachEnclosed(line string, cell func(start, end int)) {
+	for at := 0; at <= len(line); {
+		if at < len(line) && line[at] == '"' {
+			end := at + 1
+			for end < len(line) && (line[end] != '"' || end+1 < len(line) && line[end+1] == '"') {
+				if line[end] == '"' {
+					end++
+				}
+				end++
+			}
+			end = min(end, len(line))
+			cell(at+1, end)
+			at = end + 2
+			continue
+		}
+		end := strings.IndexAny(line[at:], ",;\t")
+		if end < 0 {
+			end = len(line) - at
+		}
+		cell(at, at+end)
+		at += end + 1
+	}
 }
 
 // pair says that a line is two short cells rather than a clause with a comma.
@@ -240,6 +224,13 @@ func appendRow(out []Cell, line string, at int, sep string, table, row int) []Ce
 			out = append(out, Cell{Start: at + f[0], End: at + f[1], Table: table, Row: row, Col: col})
 			col++
 		}
+		return out
+	}
+	if sep == quoteMark {
+		eachEnclosed(line, func(start, end int) {
+			out = append(out, Cell{Start: at + start, End: at + end, Table: table, Row: row, Col: col})
+			col++
+		})
 		return out
 	}
 	for {

@@ -11,7 +11,11 @@ import (
 func (p *page) readNumbers() {
 	for _, chain := range chains(p.s) {
 		for _, part := range p.uncounted(chain) {
-			for _, n := range numbers(p.s, part) {
+			text, floor := p.s, -1
+			if c := p.cellAt(part[0].start); c != nil {
+				text, floor = p.s[:max(c.end, part[len(part)-1].end)], c.start
+			}
+			for _, n := range numbers(text, part, floor) {
 				if len(n.digits) >= 6 && !p.inURL(n.start) {
 					p.numbers = append(p.numbers, n)
 				}
@@ -114,7 +118,7 @@ func (p *page) uncounted(chain []group) [][]group {
 	var out [][]group
 	from := 0
 	for i, g := range chain {
-		if i > from && len(p.cells) > 0 && strings.IndexByte(p.s[chain[i-1].end:g.start], '\n') >= 0 && p.cellAt(chain[i-1].start) != p.cellAt(g.start) {
+		if i > from && len(p.cells) > 0 && p.setApart(chain[i-1], g) {
 			out = append(out, chain[from:i])
 			from = i
 		}
@@ -132,6 +136,15 @@ func (p *page) uncounted(chain []group) [][]group {
 		out = append(out, chain[from:])
 	}
 	return out
+}
+
+// setApart says that two groups of digits stand in different cells, and not in boxes
+// of one digit each.
+func (p *page) setApart(a, b group) bool {
+	if p.cellAt(a.start) == p.cellAt(b.start) {
+		return false
+	}
+	return strings.IndexByte(p.s[a.end:b.start], '\n') >= 0 || link(p.s, a.end, b.start) != '|'
 }
 
 // inherit gives a number in a list the label of the one before it: 個人番号: A, B, C.
@@ -229,8 +242,15 @@ func (p *page) identify(n *number, own hit) {
 
 func (p *page) tryID(t *idType, n *number, own hit) {
 	d := n.digits
+	if own.kind != t.kind && own.kind.specific() && p.alsoNamed(t.kind, own, n.start) {
+		own.kind = t.kind
+	}
 	if t.pad > 0 && len(d) < t.pad && own.kind == t.kind && p.cellAt(n.start) != nil && len(d) >= t.pad-2 && len(n.groups) == 1 && len(t.sizes) == 1 {
 		d = strings.Repeat("0", t.pad-len(d)) + d
+	}
+	if t.kind == kPension && own.kind == kPension && len(d) == 14 && (n.sizes(4, 6, 4) || n.sizes(10, 4) || n.groups[0].size() == 1) {
+		p.addPension(n) // with the code of the pension behind it
+		return
 	}
 	if !fits(t, d, n, own) {
 		return
@@ -247,6 +267,14 @@ func (p *page) tryID(t *idType, n *number, own hit) {
 		return
 	}
 	p.add(t.detector, p.amid(level, n.start), d, n.start, n.end, maskDigits)
+}
+
+// addPension reports the ten digits of a number with the code of the pension behind
+// it: 1234-567890-1150.
+func (p *page) addPension(n *number) {
+	if !p.sampled(n.start, n.end) {
+		p.add("jp.pension_number", p.amid(Medium, n.start), n.digits[:10], n.start, n.end, maskDigits)
+	}
 }
 
 // idLevel applies the definition of the levels.
@@ -280,9 +308,21 @@ func (p *page) plausible(t *idType, n *number) bool {
 		return false
 	}
 	if t.shape {
-		return len(n.groups) > 1
+		return len(n.groups) > 1 || p.justNumber(n.start)
 	}
 	return n.whole && n.plain() && !timeStamp(n.digits) && !mobile(n.digits)
+}
+
+// justNumber says that the value's own label says no more than 番号: the line above, or
+// the subject, says which.
+func (p *page) justNumber(at int) bool {
+	before := strings.TrimRight(p.s[back(p.s, at, 12):at], " :=>\t】])")
+	word := strings.TrimSuffix(strings.TrimSuffix(before, "番号"), "No.")
+	if len(word) == len(before) {
+		return false
+	}
+	r, _ := utf8.DecodeLastRuneInString(word)
+	return !ideograph(r) && !nameRune(r)
 }
 
 // foreign says that the nearest label before the number, within 40 characters,
@@ -297,7 +337,39 @@ func (p *page) foreign(n *number) bool {
 	return false
 }
 
+// alsoNamed says that the label of the value is half of a double one whose other half
+// is of kind k: 個人番号（基礎年金番号）, 基礎年金番号又は個人番号.
+func (p *page) alsoNamed(k kind, own hit, start int) bool {
+	if !p.present[k] {
+		return false
+	}
+	if c := p.cellAt(start); c != nil && c.head == own.kind && c.above >= 0 && p.holds(k, &p.cells[c.above]) {
+		return true
+	}
+	for i := p.endingBy(start) - 1; i >= 0 && p.hits[i].end > own.start-30; i-- {
+		h := p.hits[i]
+		if h.kind != k {
+			continue
+		}
+		gap := ""
+		switch {
+		case h.end <= own.start:
+			gap = p.s[h.end:own.start]
+		case h.start >= own.end:
+			gap = p.s[own.end:h.start]
+		}
+		switch strings.Trim(gap, " ") {
+		case "又は", "または", "もしくは", "及び", "・", "/", "、", "(", "or", "と", "か":
+			return true
+		}
+	}
+	return false
+}
+
 func fits(t *idType, d string, n *number, own hit) bool {
+	if t.kind == kInsured && own.kind == kInsured && len(n.groups) == 2 && n.groups[0].size() <= 8 && n.groups[1].size() <= 8 {
+		return true
+	}
 	size := false
 	for _, s := range t.sizes {
 		size = size || len(d) == s

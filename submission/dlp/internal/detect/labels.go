@@ -29,6 +29,7 @@ const (
 	kBirth
 	kEmail
 	kName
+	kPerson // 申込者, 連帯保証人: says that a full name is near
 	kIBAN
 	kSSN
 	kNINO
@@ -45,7 +46,7 @@ const (
 // characters taken out. One word per line end or comma.
 func labelWords() map[kind]string {
 	return map[kind]string{
-		kMyNumber: `マイナンバー,マイナンバ,個人番号,共通番号,個人識別番号,個人識別ナンバー,通知カード,マイナンバーカード,マイナンバーカード番号,
+		kMyNumber: `マイナンバー,個人番号(マイナンバー),マイナンバー(個人番号),personal number,マイナンバー・カード,マイナンバーの番号,マイナンバ,個人番号,共通番号,個人識別番号,個人識別ナンバー,通知カード,マイナンバーカード,マイナンバーカード番号,
 			個人番号カード,社会保障・税番号,税番号,マイナ番号,マイナカード,特定個人情報,mynumber,my number,my-number,my_number,my no,individual number,individual no,
 			個人no,個人no.,マイナンバーno,kojin bango,kojinbango,kojin_bango`,
 		kCorporate: `法人番号,会社法人等番号,corporate number,houjin bangou,法人no,法人no.`,
@@ -58,11 +59,15 @@ func labelWords() map[kind]string {
 		kInsured: `健保,国保,社保,被保険者番号,被保険者証番号,健康保険証,健康保険,健康保険被保険者番号,健康保険被保険者証,保険証,保険証番号,保険証記号番号,健保番号,被保険者記号,
 			保険証の記号番号,被保険者記号番号,被保険者証記号番号,被保険者証記号・番号,被保険者証,被保険者証の記号番号,被保険者証の記号・番号,被保険者証等記号・番号,保険証の記号・番号,保険証記号・番号,被保険者等記号・番号,資格確認書,資格情報のお知らせ,国民健康保険,後期高齢者医療,介護保険,介護保険被保険者番号,被保険者整理番号,
 			健康保険被保険者整理番号,社会保険番号,組合員証,組合員証番号,health insurance,health insurance number,health insurance no,insurance card number,insured number`,
-		kPension: `国民年金,厚生年金,ねんきん番号,年金記号番号,年金手帳記号番号,基礎年金番号通知書,基礎年金番号,年金番号,基礎年金,年金手帳,年金手帳番号,厚生年金番号,国民年金番号,年金証書,基礎年金no,pension number,basic pension number,pension no`,
+		kPension: `国民年金,厚生年金,ねんきん番号,年金記号番号,年金手帳記号番号,基礎年金番号通知書,基礎年金番号,年金番号,基礎年金,年金手帳,年金手帳番号,厚生年金番号,国民年金番号,年金証書,基礎年金no,年金記号番号,年金コード,課所符号,厚生年金保険被保険者証,厚生年金被保険者証,国民年金手帳,国民年金手帳記号番号,年金手帳の記号番号,年金手帳記号番号,基礎年金番号・年金コード,ねんきん定期便,
+			pension number,basic pension number,basic pension no,pension no,pension handbook number,pension handbook no,pension book number,pension book no,national pension number,national pension no,employees' pension number,
+			nenkin bango,kiso nenkin bango,kisonenkinbango,nenkinbango,basicpensionnumber`,
 		kEmployment: `雇用保険の被保険者番号,被保険者番号(雇用保険),雇用保険被保険者,雇用被保険者番号,雇保番号,雇保被保険者番号,雇用保険加入者番号,雇用保険,雇用保険番号,雇用保険被保険者番号,雇用保険被保険者証,雇用保険被保険者証番号,雇用保険被保険者no,雇用保険no,雇用保険no.,
 			employment insurance,employment insurance number,unemployment insurance number`,
 		kResident: `住民票コード,住民票番号,住民コード,住民票code,住基コード,住基番号,住基ネット,resident code,resident record code,juminhyo code`,
 		kAccount: `口座番号,貯金口座,普通貯金口座,銀行口座,銀行口座番号,総合口座,総合口座番号,普通預金口座,普通口座,普通預金,当座預金,当座預金口座,当座口座,貯蓄預金,貯蓄口座,預金口座,預金口座番号,
+			savings account,checking account,current account,ordinary account,deposit account,savings account number,ordinary account number,beneficiary account,beneficiary account number,
+			beneficiary a/c,beneficiary's a/c,beneficiary's account,beneficiary's account number,account #,bank account no,bankaccountno,accountnumber,account_number,account_no,口座番,取引口座,登録口座,預貯金口座,口座の番号,種別・口座番号,預金種別・口座番号,
 			振込口座,振替口座,振込先口座,給与口座,給与振込口座,給与振込先,返金先口座,返金口座,引落口座,引き落とし口座,入金口座,入金先,振込先,お振込先,お振込み先,振り込み先,
 			口座no,口座no.,口座,口座情報,bank account,bank account number,account number,account no,account no.,acct no,acct,a/c no,a/c`,
 		kBank: `みずほ,三菱ufj,三井住友,りそな,mufg,smbc,mizuho,bank name,bank code,銀行,バンク,jaバンク,信漁連,信農連,信用金庫,信金,信用組合,信組,労働金庫,ろうきん,農協,農業協同組合,ゆうちょ,漁協,金融機関,金融機関コード,金融機関名,

@@ -24,6 +24,22 @@ func newNameBook() *nameBook {
 	return b
 }
 
+// person says whether text is a surname of the book and a given name of the book,
+// a space between them or not.
+func (b *nameBook) person(text string) bool {
+	first, _ := utf8.DecodeRuneInString(text)
+	if !ideograph(first) || len(text) > 30 {
+		return false
+	}
+	for k := 1; k <= 3; k++ {
+		at := ahead(text, 0, k)
+		if b.surname(text[:at], first, k) && b.given[strings.TrimPrefix(text[at:], " ")] {
+			return true
+		}
+	}
+	return false
+}
+
 // surname says whether a surname of n characters begins with r, and text is it.
 func (b *nameBook) surname(text string, r rune, n int) bool {
 	return (int(r) >= len(b.lengths) || b.lengths[r]>>n&1 == 1) && b.surnames[text]
@@ -41,12 +57,14 @@ func setOf(list string) map[string]bool {
 // title, and name columns.
 func (p *page) findNames(book *nameBook) {
 	for _, c := range p.cells {
-		if c.head == kName && c.label == kNone {
-			p.nameCell(c)
+		if (c.head == kName || c.left == kName && (c.head == kNone || c.head == kPerson)) && c.label == kNone {
+			p.nameCell(book, c)
 		}
 	}
 	p.labelledNames(book)
+	p.findPeople(book)
 	first := len(p.found)
+	p.lineHeads(book)
 	for i := 0; i < len(p.s); {
 		if p.s[i] < 0xE3 {
 			i++
@@ -107,7 +125,9 @@ func (p *page) supporting(n int) []int {
 	return out
 }
 
-func ideograph(r rune) bool { return r >= 0x3400 && r <= 0x9FFF || r == '々' || r == 'ヶ' }
+func ideograph(r rune) bool {
+	return r >= 0x3400 && r <= 0x9FFF || r == '々' || r == 'ヶ' || r >= 0xF900 && r <= 0xFAFF || r >= 0x20000 && r <= 0x3FFFF
+}
 
 // titles follow the names of people.
 var titles = []string{"様", "さま", "殿", "氏", "さん", "先生", "君", "くん", "ちゃん", "教授", "医師", "社長", "専務", "常務", "部長", "課長", "係長", "主任", "店長", "弁護士", "議員", "選手"}
@@ -164,7 +184,7 @@ func (p *page) trySpaced(book *nameBook, start, next int) int {
 	stop := next
 	for stop < len(p.s) && stop-next < 15 {
 		r, size := utf8.DecodeRuneInString(p.s[stop:])
-		if !ideograph(r) && (r < 0x3041 || r > 0x3096) {
+		if !nameRune(r) || r == '・' {
 			break
 		}
 		stop += size
@@ -230,13 +250,13 @@ func office(s string) bool {
 // labelledNames takes what stands behind 氏名： for a name.
 func (p *page) labelledNames(book *nameBook) {
 	for _, h := range p.hits {
-		if h.kind != kName || p.covered("jp.person_name", h.end) {
+		if h.kind != kName || p.covered("jp.person_name", h.end) || p.partOfLabel(h) {
 			continue
 		}
 		at := h.end
 		for at < len(p.s) && at-h.end < maxGap {
 			r, n := utf8.DecodeRuneInString(p.s[at:])
-			if nameRune(r) {
+			if nameRune(r) && r != '・' {
 				break
 			}
 			if r == '(' {
@@ -245,8 +265,11 @@ func (p *page) labelledNames(book *nameBook) {
 			at += n
 		}
 		gap := p.s[h.end:at]
-		if strings.Count(gap, "\n") > 1 || strings.ContainsAny(gap, ".@,。、;/|\t") || strings.Trim(gap, " \n") == "" && !strings.ContainsAny(gap, " \n") {
+		if strings.Count(gap, "\n") > 1 || strings.ContainsAny(withoutLeader(gap), ".@,。、;|\t") && (gap != "," || !p.known(book, at, len(p.s))) || strings.Trim(gap, " \n") == "" && !strings.ContainsAny(gap, " \n") {
 			continue
+		}
+		if c := p.cellAt(h.start); c != nil && at >= c.end {
+			continue // the layout has said what this cell names
 		}
 		if p.labelAt(at) || strings.Trim(gap, " \n") == "" && !p.known(book, at, len(p.s)) {
 			continue // the next column of a header
@@ -255,6 +278,25 @@ func (p *page) labelledNames(book *nameBook) {
 			p.addName(Medium, at, end)
 		}
 	}
+}
+
+// withoutLeader leaves out the dots that lead from a label to its value: 氏名……山田.
+func withoutLeader(gap string) string {
+	if strings.Contains(gap, "..") {
+		return strings.ReplaceAll(gap, ".", "")
+	}
+	return gap
+}
+
+// partOfLabel says that a longer label which names something else covers h: name in
+// bank name.
+func (p *page) partOfLabel(h hit) bool {
+	for i := p.endingBy(h.end - 1); i < len(p.hits) && p.hits[i].end <= h.end+maxLabel; i++ {
+		if o := p.hits[i]; o.kind != kName && o.kind.names() && o.start <= h.start && o.end >= h.end && o.end-o.start > h.end-h.start {
+			return true
+		}
+	}
+	return false
 }
 
 // labelAt says whether a label begins at at.
@@ -332,10 +374,10 @@ func (p *page) known(book *nameBook, at, end int) bool {
 }
 
 // nameCell takes any short text under 氏名 for a name.
-func (p *page) nameCell(c cell) {
-	text := strings.TrimSpace(p.s[c.start:c.end])
+func (p *page) nameCell(book *nameBook, c cell) {
+	text := p.cellText(&c)
 	n := utf8.RuneCountInString(text)
-	if n < 2 || n > 30 || digits(text) > 0 || strings.ContainsAny(text, "@/:。、") {
+	if n < 2 && !book.surnames[text] && !book.given[text] || n > 30 || digits(text) > 0 || strings.ContainsAny(text, "@/:。、━─=*_") || nobody(text) || strings.Contains(text, "会社") || strings.Contains(text, "法人") {
 		return
 	}
 	at := c.start + strings.Index(p.s[c.start:c.end], text)

@@ -101,23 +101,65 @@ func link(s string, a, b int) byte {
 	switch gap {
 	case "-", " ", ".", "_":
 		return gap[0]
-	case " - ", "- ", " -", "--":
+	case "の": // 03の1234の5678, as it is read out
 		return '-'
-	case "/": // of dates and prices, but 9832/0567/3214 is neither
-		if quartet(s, a-4, a) && quartet(s, b, b+4) {
-			return '/'
-		}
-		return 0
 	case "(", ")", ") ", " (", ")-", "-(", ") - ":
 		return ')'
 	}
-	if bare := strings.Trim(gap, " "); (bare == "|" || bare == "│") && len(gap) <= 5 && alone(s, a-1) && alone(s, b) {
-		return '|' // a box for each digit
+	if len(gap) > 8 {
+		return 0
 	}
-	if len(gap) > 8 || !strings.Contains(gap, "\n") {
+	switch bare := strings.Trim(gap, " "); bare {
+	case "-", "--":
+		return '-'
+	case "":
+		if alone(s, a-1) && alone(s, b) || len(gap) <= 3 && (quartet(s, a-4, a) && (quartet(s, b, b+4) || sized(s, b, 6)) || a-groupStart(s, a) == 6 && sized(s, b, 5)) {
+			return ' ' // 9 8 3 2  0 5 6 7, 9832  0567
+		}
+		return 0
+	case "/": // of dates and prices, but 9832/0567/3214 is neither
+		if quartet(s, a-4, a) && threeDigits(s, b) || a-groupStart(s, a) == 6 && sized(s, b, 5) || dialledSlash(s, a, b) {
+			return '/'
+		}
+		return 0
+	case "|", "│", "][", "] [", "|-|", "|-", "-|", "│-│": // a box for each digit
+		if alone(s, a-1) && alone(s, b) {
+			return '|'
+		}
+		return 0
+	}
+	if !strings.Contains(gap, "\n") {
 		return 0
 	}
 	return wrapped(s, a, gap)
+}
+
+// threeDigits says that three digits at least begin at i.
+func threeDigits(s string, i int) bool { return i+3 <= len(s) && digits(s[i:i+3]) == 3 }
+
+// sized says that exactly n digits begin at i.
+func sized(s string, i, n int) bool {
+	return i+n <= len(s) && digits(s[i:i+n]) == n && (i+n == len(s) || !digit(s[i+n]))
+}
+
+// dialledSlash says that the slash at a..b stands in a telephone number, 0944/93/6074,
+// rather than in a date.
+func dialledSlash(s string, a, b int) bool {
+	i := groupStart(s, a)
+	if i > 1 && s[i-1] == '/' && quartet(s, b, b+4) {
+		a, i = i-1, groupStart(s, i-1)
+	}
+	size := a - i
+	return size >= 2 && size <= 5 && s[i] == '0' && (size > 2 || digits(s[b:min(len(s), b+4)]) == 4)
+}
+
+// groupStart is where the digits that end at a begin, or seven before it.
+func groupStart(s string, a int) int {
+	i := a
+	for i > 0 && a-i < 7 && digit(s[i-1]) {
+		i--
+	}
+	return i
 }
 
 // alone says that the digit at i has no other beside it.
@@ -171,7 +213,8 @@ func columns(s string) int {
 
 // numbers reads one chain in every way that makes sense: the whole, runs linked
 // by one separator, their first part where a label may cut them, single groups.
-func numbers(s string, chain []group) []number {
+// What stands before floor is another cell.
+func numbers(s string, chain []group, floor int) []number {
 	var out []number
 	add := func(from, to int, sep byte) {
 		n := number{start: chain[from].start, end: chain[to-1].end, groups: chain[from:to], sep: sep,
@@ -179,7 +222,7 @@ func numbers(s string, chain []group) []number {
 		for _, g := range n.groups {
 			n.digits += s[g.start:g.end]
 		}
-		if len(n.digits) <= maxDigits && bounded(s, n.start, n.end) {
+		if len(n.digits) <= maxDigits && bounded(s, n.start, n.end, floor) {
 			out = append(out, n)
 		}
 	}
@@ -239,6 +282,13 @@ func addParts(s string, chain []group, from, to int, add func(from, to int, sep 
 			add(i, i+1, 0)
 		}
 	}
+	for i := from; i < to; i++ {
+		for _, shape := range spacedShapes {
+			if k := len(shape); i+k <= to && to-from > k && sizesOf(chain[i:i+k], shape) {
+				add(i, i+k, ' ')
+			}
+		}
+	}
 	for _, width := range []int{3, 4} { // 4-4-4 and 4-4-4-4
 		if to-from <= width {
 			continue
@@ -256,10 +306,23 @@ func addParts(s string, chain []group, from, to int, add func(from, to int, sep 
 	}
 }
 
+// spacedShapes are numbers that people write with spaces, and which other numbers
+// may follow after one: cards, pensions, telephones.
+var spacedShapes = [][]int{{4, 6, 5}, {4, 6, 4}, {4, 6, 1}, {4, 6}, {3, 4, 4}, {2, 4, 4}}
+
+func sizesOf(groups []group, shape []int) bool {
+	for i, g := range groups {
+		if g.size() != shape[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // bounded says that the number is not part of a longer token: a code, a
 // decimal, an address of the net.
-func bounded(s string, start, end int) bool {
-	if start > 0 {
+func bounded(s string, start, end, floor int) bool {
+	if start > 0 && start != floor {
 		c := s[start-1]
 		if alnum(c) && !labelled(s[:start]) || c == '%' || c == '$' || c == '\\' {
 			return false
@@ -273,7 +336,7 @@ func bounded(s string, start, end int) bool {
 		if letter(c) || c == '%' || c == '@' {
 			return false
 		}
-		if strings.IndexByte("-_/=&?#~", c) >= 0 && end+1 < len(s) && letter(s[end+1]) {
+		if strings.IndexByte("-_/=?#~", c) >= 0 && end+1 < len(s) && letter(s[end+1]) {
 			return false
 		}
 		if c == '.' && end+2 < len(s) && letter(s[end+1]) && letter(s[end+2]) && s[end+1] >= 'a' {

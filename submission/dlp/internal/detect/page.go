@@ -190,7 +190,7 @@ func (p *page) silent(at int) bool {
 // names says whether a label of this kind says what a number is.
 func (k kind) names() bool {
 	switch k {
-	case kNone, kAddress, kEmail, kName, kSample, kTest, kPrefecture, kCity, kRoman, kCardHint:
+	case kNone, kAddress, kEmail, kName, kPerson, kSample, kTest, kPrefecture, kCity, kRoman, kCardHint:
 		return false
 	}
 	return true
