@@ -39,6 +39,9 @@ func (p *page) birthAfter(h hit) bool {
 	for at := h.end; at < limit; at++ {
 		if d, n := dateAt(p.s[at:], at > 0 && alnum(p.s[at-1])); n > 0 {
 			gap := p.s[h.end:at]
+			if p.s[h.start:h.end] != "生年月日" && d.Year() >= 2020 && !connects(gap) {
+				return false // the party on somebody's birthday
+			}
 			if (connects(gap) || digits(gap) == 0 && strings.Count(gap, "\n") <= announceLines && predicate(strings.TrimSuffix(strings.TrimRight(gap, " "), "西暦"))) && p.bornThen(d) {
 				p.addBirth(d, at, at+n)
 				return true

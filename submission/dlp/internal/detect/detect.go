@@ -149,7 +149,7 @@ type Page struct {
 // Find searches t.
 func (s *Set) Find(t Text) *Page {
 	folded := fold.Fold(t.Body)
-	p := &page{text: t, folded: folded, s: folded.S}
+	p := &page{text: t, folded: folded, s: folded.S, names: s.names}
 	squeezed := folded.Squeeze()
 	p.hits = outermost(s.dictionary.search(squeezed))
 	for _, h := range p.hits {

@@ -280,6 +280,9 @@ func (p *page) addPension(n *number) {
 // idLevel applies the definition of the levels.
 func (p *page) idLevel(t *idType, n *number, own hit, checked bool, d string) Level {
 	likely := checked || own.kind != kNone || p.plausible(t, n)
+	if own.kind == kNone && p.strange(n.start) {
+		likely = false
+	}
 	if likely && p.named(t.kind, own, n.start, n.end) {
 		switch {
 		case own.kind == kNone && (timeStamp(d) || !n.whole && !n.plain()):
@@ -299,6 +302,38 @@ func (p *page) idLevel(t *idType, n *number, own hit, checked bool, d string) Le
 		return Low
 	}
 	return 0
+}
+
+// strange says that a word which nobody foresaw names the value, 控え：9832 or Locker:
+// 9832: whatever it is, it is not what the paragraph speaks of. Whose number it is (山田：,
+// 本人：) and words that only lead to it are none.
+func (p *page) strange(at int) bool {
+	before := strings.TrimRight(p.s[back(p.s, at, 24):at], " 「『\"(")
+	label := strings.TrimRight(strings.TrimRight(before, ":"), " ")
+	if label == before {
+		return false
+	}
+	label = label[strings.LastIndexAny(label, " \n\t・*。、,;()[]【】|\"'")+1:]
+	_, n := utf8.DecodeRuneInString(label)
+	if n == 0 || utf8.RuneCountInString(label) < 2 || connects(label) || role(label) || office(label) || p.labelWithin(at-len(before), at) {
+		return false
+	}
+	for _, r := range label {
+		if !ideograph(r) && !nameRune(r) && !letterRune(r) {
+			return false
+		}
+	}
+	if label[0] < utf8.RuneSelf {
+		return len(label) > 3 && label != "value" && label != "Value"
+	}
+	return !p.names.surnames[label] && !p.names.fullName(label) && !leading[label]
+}
+
+// leading words stand before a value of any sort.
+var leading = map[string]bool{
+	"番号": true, "回答": true, "返信": true, "内容": true, "詳細": true, "入力": true, "記入": true, "提出": true, "結果": true, "該当": true, "変更後": true, "変更前": true, "訂正後": true, "訂正前": true,
+	"現在": true, "備考": true, "メモ": true, "追記": true, "追伸": true, "以下": true, "下記": true, "個人": true, "ご本人": true, "本人分": true, "配偶者分": true, "データ": true, "数字": true, "登録内容": true,
+	"です": true, "ですが": true, "こちら": true, "こちらです": true, "通り": true, "とおり": true, "とおりです": true, "通りです": true, "お知らせ": true, "ご連絡": true, "数字のみ": true, "ハイフンなし": true, "ハイフンあり": true,
 }
 
 // plausible: a number without check digit that only stands near its keyword

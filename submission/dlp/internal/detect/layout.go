@@ -263,6 +263,6 @@ func properName(before string) bool {
 var shortHeads = map[string]kind{
 	"姓": kName, "名": kName, "セイ": kName, "メイ": kName, "性": kName, "no": kOther, "No": kOther, "NO": kOther, "No.": kOther,
 	"カナ": kName, "かな": kName, "番地": kAddress, "市区町村": kAddress, "市区郡": kAddress, "町名": kAddress, "町域": kAddress, "丁目": kAddress, "番地以下": kAddress, "丁目番地": kAddress, "町名番地": kAddress, "建物名": kAddress, "住所1": kAddress, "住所2": kAddress, "都道府県": kAddress,
-	"LastName": kName, "FirstName": kName, "lastName": kName, "firstName": kName,
+	"誕生": kBirth, "生誕": kBirth, "LastName": kName, "FirstName": kName, "lastName": kName, "firstName": kName,
 	"メール": kEmail, "Mail": kEmail, "mail": kEmail, "MAIL": kEmail,
 }

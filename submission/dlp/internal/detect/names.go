@@ -170,7 +170,7 @@ func (p *page) tryName(book *nameBook, start, end int) int {
 			given, after := rest[:to], p.s[start+at+to:]
 			titled := title(after) > 0
 			whole := start+at+to == end
-			if utf8.RuneCountInString(given) == g && given != "" && (book.given[given] && (whole || titled) || titled && g >= 2 && !office(given)) {
+			if utf8.RuneCountInString(given) == g && given != "" && (book.given[given] && (whole || titled) || titled && g >= 2 && !office(given) && endsGiven(given)) {
 				p.addName(levelOf(titled), start, start+at+to)
 				return end
 			}

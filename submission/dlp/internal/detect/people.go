@@ -48,7 +48,7 @@ func (b *nameBook) fullName(text string) bool {
 		if strings.Contains(given, " ") || !ideographs(surname, 5) || office(surname) || !likeGiven(given) {
 			return false
 		}
-		return b.surnames[surname] || b.given[given]
+		return b.surnames[surname] || b.given[given] || utf8.RuneCountInString(surname) <= 3 && utf8.RuneCountInString(given) <= 3 && endsGiven(given)
 	}
 	if utf8.RuneCountInString(text) > 8 {
 		return false
