@@ -30,16 +30,64 @@ type transfer struct {
 
 // Download opens a file for a browser that has a ticket. The caller reads, then calls Finish and Close.
 func (l *Links) Download(ctx context.Context, token string, v Visitor, file, ticket string) (*Content, error) {
+	return l.download(ctx, v, file, func(tx *db.Tx) (row, session, error) {
+		r, s, err := l.mayHave(tx, token, v, taking, file)
+		if err == nil && !l.checkTicket(taking, ticket, r.id, s.id, file, tx.Now()) {
+			err = ErrTicket
+		}
+		return r, s, err
+	})
+}
+
+// Bundle is several files of one link that a browser takes with one press.
+type Bundle struct {
+	links   *Links
+	token   string
+	visitor Visitor
+	files   map[string]bool
+}
+
+// Bundle permits this browser to open those files, one after the other.
+func (l *Links) Bundle(ctx context.Context, token string, v Visitor, files ...string) (*Bundle, error) {
+	if _, err := l.permit(ctx, token, v, taking, files...); err != nil {
+		return nil, err
+	}
+	b := &Bundle{links: l, token: token, visitor: v, files: map[string]bool{}}
+	for _, id := range files {
+		b.files[id] = true
+	}
+	return b, nil
+}
+
+// Open is Download of one of the files, as long as the link is open to this browser.
+func (b *Bundle) Open(ctx context.Context, file string) (*Content, error) {
+	return b.links.download(ctx, b.visitor, file, func(tx *db.Tx) (row, session, error) {
+		r, err := rowByToken(tx, b.token)
+		if err == nil {
+			err = r.usable(tx.Now())
+		}
+		if err == nil && !b.files[file] {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return r, session{}, err
+		}
+		s, err := b.links.sessionOf(tx, r.id, b.visitor.Browser)
+		if err == nil && !s.serves(r, tx.Now()) {
+			err = ErrNeedCode
+		}
+		return r, s, err
+	})
+}
+
+func (l *Links) download(ctx context.Context, v Visitor, file string, may func(*db.Tx) (row, session, error)) (*Content, error) {
 	var r row
 	var s session
 	var b stored
 	var f File
 	err := l.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		if r, s, err = l.mayHave(tx, token, v, file, taking); err != nil {
+		if r, s, err = may(tx); err != nil {
 			return err
-		}
-		if !l.checkTicket(taking, ticket, r.id, s.id, file, tx.Now()) {
-			return ErrTicket
 		}
 		f, b, err = l.fileByID(tx, file)
 		return err

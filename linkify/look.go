@@ -65,7 +65,7 @@ type Look struct {
 
 // LookTicket permits this browser to look at one file for a short while. It is what the POST of the button asks for.
 func (l *Links) LookTicket(ctx context.Context, token string, v Visitor, file string) (string, error) {
-	return l.permit(ctx, token, v, file, looking)
+	return one(l.permit(ctx, token, v, looking, file))
 }
 
 // Look opens a file for a browser that has a ticket for looking. The caller shows it, then calls Seen and Close.
@@ -73,7 +73,7 @@ func (l *Links) Look(ctx context.Context, token string, v Visitor, file, ticket 
 	out := &Look{links: l, visitor: v}
 	var b stored
 	err := l.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		if out.row, out.session, err = l.mayHave(tx, token, v, file, looking); err != nil {
+		if out.row, out.session, err = l.mayHave(tx, token, v, looking, file); err != nil {
 			return err
 		}
 		if !l.checkTicket(looking, ticket, out.row.id, out.session.id, file, tx.Now()) {

@@ -117,19 +117,26 @@ func (l *Links) landing(r row, s session, now time.Time) (Landing, error) {
 // Ticket permits this browser to fetch one file of the link for a short while. It is what the POST of the
 // download button asks for; the GET that follows shows the ticket together with the browser's cookie.
 func (l *Links) Ticket(ctx context.Context, token string, v Visitor, file string) (string, error) {
-	return l.permit(ctx, token, v, file, taking)
+	return one(l.permit(ctx, token, v, taking, file))
 }
 
-func (l *Links) permit(ctx context.Context, token string, v Visitor, file string, e errand) (string, error) {
+func one(all []string, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return all[0], nil
+}
+
+func (l *Links) permit(ctx context.Context, token string, v Visitor, e errand, files ...string) ([]string, error) {
 	if browserHash(v.Browser) == "" {
-		return "", ErrTicket
+		return nil, ErrTicket
 	}
 	var r row
 	var s session
 	var now time.Time
 	err := l.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		now = tx.Now()
-		r, s, err = l.mayHave(tx, token, v, file, e)
+		r, s, err = l.mayHave(tx, token, v, e, files...)
 		return err
 	})
 	// Open access needs no proof: the press of the button is what lets the browser in.
@@ -144,16 +151,20 @@ func (l *Links) permit(ctx context.Context, token string, v Visitor, file string
 		})
 	}
 	if err != nil {
-		return "", fmt.Errorf("permit download: %w", err)
+		return nil, fmt.Errorf("permit download: %w", err)
 	}
-	if err := l.rescan(ctx, file); err != nil {
-		return "", fmt.Errorf("permit download: %w", err)
+	var tickets []string
+	for _, file := range files {
+		if err := l.rescan(ctx, file); err != nil {
+			return nil, fmt.Errorf("permit download: %w", err)
+		}
+		tickets = append(tickets, l.ticket(e, r.id, s.id, file, now.Add(ticketLife)))
 	}
-	return l.ticket(e, r.id, s.id, file, now.Add(ticketLife)), nil
+	return tickets, nil
 }
 
-// mayHave finds link and session and says why this browser may not have this file now.
-func (l *Links) mayHave(tx *db.Tx, token string, v Visitor, file string, e errand) (row, session, error) {
+// mayHave finds link and session and says why this browser may not have these files now.
+func (l *Links) mayHave(tx *db.Tx, token string, v Visitor, e errand, files ...string) (row, session, error) {
 	r, err := rowByToken(tx, token)
 	if err != nil {
 		return r, session{}, err
@@ -165,7 +176,11 @@ func (l *Links) mayHave(tx *db.Tx, token string, v Visitor, file string, e erran
 	if err != nil {
 		return r, session{}, err
 	}
-	if !slices.ContainsFunc(p.Files, func(f plannedFile) bool { return f.File.ID == file }) {
+	its := map[string]bool{}
+	for _, f := range p.Files {
+		its[f.File.ID] = true
+	}
+	if slices.ContainsFunc(files, func(id string) bool { return !its[id] }) {
 		return r, session{}, ErrNotFound
 	}
 	if err := p.allowed(e); err != nil {

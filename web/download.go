@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/sekisho-mail/sekisho/linkify"
 )
@@ -25,6 +26,9 @@ func (p *portal) take(ctx context.Context, r *Request) (Response, error) {
 
 // download streams one file to a browser that has a ticket.
 func (p *portal) download(ctx context.Context, r *Request) (Response, error) {
+	if looksAhead(r) {
+		return nil, linkify.ErrTicket
+	}
 	c, err := p.Links.Download(ctx, r.Param("token"), p.who(r), r.Param("file"), r.Param("ticket"))
 	if errors.Is(err, linkify.ErrNeedCode) {
 		return nil, linkify.ErrTicket // a ticket in a browser it was not made for, or cookies are off
@@ -33,6 +37,16 @@ func (p *portal) download(ctx context.Context, r *Request) (Response, error) {
 		return nil, err
 	}
 	return &stream{content: c}, nil
+}
+
+// looksAhead says whether a browser asks for a page that its user may open next. Nobody has taken a file by that.
+func looksAhead(r *Request) bool {
+	for _, sign := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		if v := strings.ToLower(r.Header.Get(sign)); strings.Contains(v, "prefetch") || strings.Contains(v, "preview") || strings.Contains(v, "prerender") {
+			return true
+		}
+	}
+	return false
 }
 
 // stream is a stored file on its way out.

@@ -209,6 +209,8 @@ func (h *house) handlers() (staff, portal http.Handler) {
 	return staff, portal
 }
 
+func (h *house) quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func (h *house) connect() {
 	q := h.queue
 	q.Inspect, q.Prepare, q.Sender = h.inspect, h.prepare, h

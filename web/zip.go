@@ -31,17 +31,24 @@ func (p *portal) bundle(ctx context.Context, r *Request) (Response, error) {
 	case l.ViewOnly:
 		return p.again(ctx, r, linkify.ErrViewOnly)
 	}
-	files := slices.DeleteFunc(slices.Clone(l.Files), func(f linkify.File) bool { return len(wanted) > 0 && !slices.Contains(wanted, f.ID) })
+	ticked := map[string]bool{}
+	for _, id := range wanted {
+		ticked[id] = true
+	}
+	files := slices.DeleteFunc(slices.Clone(l.Files), func(f linkify.File) bool { return len(wanted) > 0 && !ticked[f.ID] })
 	if len(files) == 0 {
 		return nil, linkify.ErrNotFound
 	}
-	z := &zipStream{portal: p, token: token, who: who, name: bundleName(p.Company.Name, r.Now), cookies: cookies}
+	z := &zipStream{name: bundleName(p.Company.Name, r.Now), cookies: cookies}
+	ids := make([]string, len(files))
+	for i, f := range files {
+		ids[i] = f.ID
+	}
+	if z.files, err = p.Links.Bundle(ctx, token, who, ids...); err != nil {
+		return p.again(ctx, r, err)
+	}
 	for _, f := range files {
-		ticket, err := p.Links.Ticket(ctx, token, who, f.ID)
-		if err != nil {
-			return p.again(ctx, r, err)
-		}
-		z.entries = append(z.entries, zipEntry{file: f, ticket: ticket})
+		z.entries = append(z.entries, zipEntry{file: f})
 	}
 	name(z.entries)
 	return z, nil
@@ -52,30 +59,28 @@ func bundleName(company string, at time.Time) string {
 }
 
 type zipEntry struct {
-	file   linkify.File
-	ticket string
-	name   string
+	file linkify.File
+	name string
 }
 
 // name gives each entry a name that is safe to unpack and stands once, whatever case the disk of its reader knows.
 func name(entries []zipEntry) {
-	seen := map[string]bool{}
+	seen := map[string]int{} // the number that was given last to a name
 	for i := range entries {
 		clean := fileName(entries[i].file.Name)
 		ext := path.Ext(clean)
-		stem := strings.TrimSuffix(clean, ext)
-		for n := 2; seen[strings.ToLower(clean)]; n++ {
-			clean = fmt.Sprintf("%s (%d)%s", stem, n, ext)
+		stem, first := strings.TrimSuffix(clean, ext), strings.ToLower(clean)
+		for seen[strings.ToLower(clean)] > 0 {
+			seen[first]++
+			clean = fmt.Sprintf("%s (%d)%s", stem, seen[first], ext)
 		}
-		seen[strings.ToLower(clean)] = true
+		seen[strings.ToLower(clean)] = 1
 		entries[i].name = clean
 	}
 }
 
 type zipStream struct {
-	portal  *portal
-	token   string
-	who     linkify.Visitor
+	files   *linkify.Bundle
 	name    string
 	entries []zipEntry
 	cookies []*http.Cookie
@@ -102,7 +107,7 @@ func (z *zipStream) write(s *site, w http.ResponseWriter, r *Request) error {
 }
 
 func (z *zipStream) add(s *site, archive *zip.Writer, e zipEntry, r *Request) error {
-	c, err := z.portal.Links.Download(r.Context(), z.token, z.who, e.file.ID, e.ticket)
+	c, err := z.files.Open(r.Context(), e.file.ID)
 	if err != nil {
 		return err
 	}

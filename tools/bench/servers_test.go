@@ -20,6 +20,7 @@ type ours struct {
 	gateway, submission  string
 	metrics, config, web string
 	pid                  int
+	cmd                  *exec.Cmd
 }
 
 // setup is what differs between measurements.
@@ -69,10 +70,24 @@ func sekisho(t *testing.T, s setup) *ours {
 	}
 	o.config = filepath.Join(home, "sekisho.yaml")
 	write(t, o.config, fmt.Sprintf(config, home, o.gateway, o.web, relay, submission, extra, o.metrics, oidc, s.more), 0o600)
-	cmd := start(t, s.shim, *binary, "serve", "--config", o.config)
-	o.pid = cmd.Process.Pid
-	await(t, "sekisho", o.gateway)
+	o.serve(t, s.shim)
 	return o
+}
+
+// serve starts the service on what its directory holds.
+func (o *ours) serve(t *testing.T, shim []string) {
+	t.Helper()
+	o.cmd = start(t, shim, *binary, "serve", "--config", o.config)
+	o.pid = o.cmd.Process.Pid
+	await(t, "sekisho", o.gateway)
+}
+
+// again stops the service and starts it anew.
+func (o *ours) again(t *testing.T) {
+	t.Helper()
+	o.cmd.Process.Signal(os.Interrupt)
+	o.cmd.Wait()
+	o.serve(t, nil)
 }
 
 // start runs a server until the test ends, behind a shim when there is one.
