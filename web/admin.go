@@ -23,6 +23,7 @@ type adminPage struct {
 	Results []bulkResult
 	Verb    string
 	Capped  bool // more was waiting than one press takes
+	Nodes   *nodesView
 }
 
 // bulkResult says what became of one mail of a bulk action.
@@ -76,6 +77,9 @@ func (st *staff) adminTelling(ctx context.Context, r *Request, more func(*adminP
 	}
 	body.Next = older(r, cursorText(next), "person", "state")
 	if body.Paused, err = st.Queue.Paused(ctx); err != nil {
+		return nil, err
+	}
+	if body.Nodes, err = st.nodes(ctx); err != nil {
 		return nil, err
 	}
 	more(&body)

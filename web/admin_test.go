@@ -12,6 +12,7 @@ import (
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/audit"
 	"github.com/sekisho-mail/sekisho/internal/db"
+	"github.com/sekisho-mail/sekisho/internal/node"
 	"github.com/sekisho-mail/sekisho/web/dextest"
 	"github.com/sekisho-mail/sekisho/web/words"
 )
@@ -309,4 +310,29 @@ func TestSessionsEndWhenIdleAndInAnyCase(t *testing.T) {
 	h.get(alice, "/").is(t, 200)
 	h.advance(5 * time.Hour)
 	h.get(alice, "/").is(t, http.StatusSeeOther)
+}
+
+// TestNodesThatDifferAreShownToAdministrators: which file it is, and who has which; the dead are named, and those that
+// were stopped on purpose are not.
+func TestNodesThatDifferAreShownToAdministrators(t *testing.T) {
+	h := newHouse(t)
+	h.get(h.as("admin"), "/admin").is(t, 200).lacks(t, "ノード")
+	beat := func(name string, digests map[string]string) {
+		t.Helper()
+		heart := &node.Heart{DB: h.db, Self: node.Node{ID: db.NewID(), Name: name, Version: "1.2.3", Roles: []string{"queue", "web"}},
+			Digests: func() map[string]string { return digests }}
+		must(t, heart.Beat(t.Context()))
+	}
+	beat("gone", map[string]string{"policy": "99999999"})
+	h.clock.Add(int64(time.Hour))
+	beat("one", map[string]string{"policy": "aaaaaaaa", "people": "cccccccc"})
+	page := h.get(h.as("admin"), "/admin").is(t, 200)
+	page.has(t, "ノード（稼働中 1 台）", `<details class="fold" open>`, "gone", "応答なし", "one", "稼働中")
+	page.lacks(t, "ノードによって内容が異なります")
+	beat("two", map[string]string{"policy": "bbbbbbbb", "people": "cccccccc", "<b>other": "x"})
+	beat("three", map[string]string{"<b>other": "y"}) // what a portal in the DMZ may have written
+	page = h.get(h.as("admin"), "/admin").is(t, 200)
+	page.has(t, "ノードによって内容が異なります： ポリシー</p>", `ポリシー: <span class="mono">aaaaaaaa</span>`, `ポリシー: <span class="mono">bbbbbbbb</span>`)
+	page.lacks(t, "99999999", "cccccccc", "<b>other", "&lt;b&gt;other")
+	h.get(h.as("auditor"), "/admin").is(t, 200).has(t, "Nodes do not have the same: policy")
 }

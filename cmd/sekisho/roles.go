@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/metric"
 	"github.com/sekisho-mail/sekisho/internal/node"
+	"github.com/sekisho-mail/sekisho/submission/policy"
 )
 
 // Roles of a node. Several nodes share a database and a store; each does all, or some.
@@ -91,7 +93,8 @@ func (c *Config) heart(d *db.DB, keyID string, h *node.Heart) *node.Heart {
 	}
 	h.DB, h.Self = d, node.Node{ID: db.NewID(), Name: name, Version: version(), Roles: c.Roles}
 	if !c.portalOnly() { // a portal has none of the files
-		h.Digests = func() map[string]string { return c.digests(keyID) }
+		sums := fileSums{}
+		h.Digests = func() map[string]string { return c.digests(keyID, sums) }
 	}
 	return h
 }
@@ -127,7 +130,7 @@ func (h *house) registerNodes(r *metric.Registry) {
 }
 
 // digests are short, so that they show a difference and nothing else.
-func (c *Config) digests(keyID string) map[string]string {
+func (c *Config) digests(keyID string, sums fileSums) map[string]string {
 	shared, err := json.Marshal(struct {
 		A any
 		B string
@@ -141,8 +144,8 @@ func (c *Config) digests(keyID string) map[string]string {
 		shared = nil
 	}
 	return map[string]string{
-		"settings": shortSum(shared), "policy": fileSum(c.Policy.File), "people": fileSum(c.People.File),
-		"users": fileSum(c.Submission.Auth.UsersFile), "keys": keyID,
+		"settings": shortSum(shared), "policy": sums.of(c.Policy.File), "lists": sums.ofLists(c.Policy.File), "people": sums.of(c.People.File),
+		"users": sums.of(c.Submission.Auth.UsersFile), "keys": keyID,
 	}
 }
 
@@ -151,10 +154,40 @@ func shortSum(b []byte) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-func fileSum(path string) string {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return "none"
+// fileSums are digests of files, by path: registered lists are large, and hashed again only when they have changed.
+type fileSums map[string]fileSumAt
+
+type fileSumAt struct{ stamp, sum string }
+
+func (s fileSums) of(path string) string {
+	stamp := fileStamp(path)
+	if known, ok := s[path]; ok && known.stamp == stamp {
+		return known.sum
 	}
-	return shortSum(raw)
+	sum := "none"
+	if raw, err := os.ReadFile(path); err == nil {
+		sum = shortSum(raw)
+	}
+	s[path] = fileSumAt{stamp, sum}
+	return sum
+}
+
+// ofLists is one digest of all files that a policy names.
+func (s fileSums) ofLists(path string) string {
+	p, _, mistakes := readPolicy(path)
+	if len(mistakes) > 0 {
+		return "none" // the last one without mistakes is in force; the policy's own digest shows that they differ
+	}
+	var all []string
+	for _, files := range []map[string]string{p.Data, p.Documents} {
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			all = append(all, name+"="+s.of(files[name]))
+		}
+	}
+	for _, e := range p.URLs {
+		if file, ok := strings.CutPrefix(e, policy.FilePrefix); ok {
+			all = append(all, s.of(file))
+		}
+	}
+	return shortSum([]byte(strings.Join(all, " ")))
 }

@@ -31,7 +31,7 @@ func ours() []rule {
 			"a play's other actors (provider, next hop, outbox) must not lean on the product they are played to"},
 
 		{"web", "web/docx web/signin web/words approval linkify submission/dlp submission/policy holdqueue internal/audit internal/db internal/facsimile internal/mailaddr " +
-			"internal/message internal/seal", "shows and asks: every verb is one call into the package that owns it; it speaks no SMTP"},
+			"internal/message internal/node internal/seal", "shows and asks: every verb is one call into the package that owns it; it speaks no SMTP"},
 		{"web/signin", "approval internal/audit internal/db internal/mailaddr internal/seal",
 			"knows who people are, and neither mails nor rules nor pages"},
 		{"web/words", "", "texts alone"},
