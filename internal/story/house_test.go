@@ -249,7 +249,7 @@ func (h *house) configuration(s settings) string {
 		}
 		fmt.Fprintf(&text, "%s: %s\n", l[0], l[1])
 	}
-	for _, key := range []string{"dkim", "retention", "keys", "roles"} {
+	for _, key := range []string{"dkim", "retention", "keys", "roles", "balancers"} {
 		if own, ok := s.lines[key]; ok {
 			fmt.Fprintf(&text, "%s: %s\n", key, h.fill(own))
 		}

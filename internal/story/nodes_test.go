@@ -3,12 +3,10 @@ package story
 import (
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -54,50 +52,31 @@ func three(t *testing.T, s settings) *cluster {
 			// One person hands in everything, and the limit on that holds over all nodes and their restarts.
 			"submission": `{hostname: mail.corp.example, listen: ["{ip}:587"], listen_tls: [], tls: {cert_file: {cert}, key_file: {key}},
   limits: {recipients_per_10_minutes: 1000000, recipients_per_day: 1000000}}`,
-			"keys": "{file: " + c.dir + "/shared.keys}", "base_url": c.staffURL(),
+			"balancers": "[" + balancerIP + "/32]",
+			"keys":      "{file: " + c.dir + "/shared.keys}", "base_url": c.staffURL(),
 			"portal": fmt.Sprintf(`{listen: "%s:8443", url: "%s"}`, n.portal, c.portalURL())}
 		c.nodes = append(c.nodes, prepare(t, n))
 	}
-	for _, port := range []string{"587", "8443"} {
-		c.balance(c.at(port), func(n *house) string { return n.at(port) })
-	}
-	c.balance(net.JoinHostPort(c.portalHost, "8443"), func(n *house) string { return net.JoinHostPort(n.portalHost, "8443") })
 	return c
 }
 
-// balance passes TCP connections on to one node after the other, as any load balancer does.
-func (c *cluster) balance(at string, to func(*house) string) {
-	l, err := net.Listen("tcp", at)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { l.Close() })
-	var turn atomic.Uint32
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer in.Close()
-				for range c.nodes {
-					out, err := net.DialTimeout("tcp", to(c.nodes[turn.Add(1)%uint32(len(c.nodes))]), time.Second)
-					if err == nil {
-						join(in, out)
-						return
-					}
-				}
-			}()
-		}
-	}()
-}
+// balancerIP is where the balancer's connections to the nodes come from.
+const balancerIP = "127.0.0.9"
 
-func join(a, b net.Conn) {
-	var both sync.WaitGroup
-	both.Go(func() { io.Copy(a, b); a.Close() })
-	both.Go(func() { io.Copy(b, a); b.Close() })
-	both.Wait()
+// balance puts Debian's HAProxy in front of the nodes, for mail and pages. They must be up: it looks.
+func (c *cluster) balance() {
+	c.t.Helper()
+	pool := func(at, check string, to func(*house) string) testkit.Pool {
+		p := testkit.Pool{At: at, Check: check}
+		for _, n := range c.nodes {
+			p.Nodes = append(p.Nodes, to(n))
+		}
+		return p
+	}
+	testkit.HAProxy(c.t, balancerIP,
+		pool(c.at("587"), "option smtpchk EHLO balancer.corp.example", func(n *house) string { return n.at("587") }),
+		pool(c.at("8443"), "", func(n *house) string { return n.at("8443") }),
+		pool(net.JoinHostPort(c.portalHost, "8443"), "", func(n *house) string { return net.JoinHostPort(n.portalHost, "8443") }))
 }
 
 func (c *cluster) startAll() {
@@ -109,6 +88,7 @@ func (c *cluster) startAll() {
 	if c.t.Failed() {
 		c.t.FailNow()
 	}
+	c.balance()
 }
 
 // TestNodesAreKilledAndNothingIsLost kills, stops and freezes nodes at random while numbered mails are handed in
@@ -210,6 +190,7 @@ func (c *cluster) frontDoorHolds() {
 			c.t.Fatalf("not signed in at every node: %d at %s", p.code, p.at)
 		}
 	}
+	c.clientIsSeen()
 	out, errs, err := c.command("queue", "nodes", "--json")
 	if err != nil || strings.Count(out, `"state":"alive"`) < len(c.nodes) {
 		c.t.Errorf("%v\n%s%s", err, out, errs)
@@ -217,6 +198,36 @@ func (c *cluster) frontDoorHolds() {
 	if out, _, _ := c.command("queue", "nodes"); strings.Contains(out, "differ in") {
 		c.t.Errorf("%s", out)
 	}
+}
+
+// clientIsSeen: what the nodes count and log is the client's address, not the balancer's.
+func (c *cluster) clientIsSeen() {
+	c.t.Helper()
+	const client = "127.0.0.77"
+	from := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
+	conn, err := from.Dial("tcp", c.at("587"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	s := greet(conn)
+	defer s.close()
+	if err := s.begin(c.tlsTo("mail.corp.example")); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := s.auth("alice@corp.example", password); err != nil {
+		c.t.Fatal(err)
+	}
+	c.eventually("a node names the client", func() error {
+		for _, n := range c.nodes {
+			if strings.Contains(n.log(), `"remote":"`+balancerIP+`"`) {
+				c.t.Fatal("the balancer was taken for a client")
+			}
+			if strings.Contains(n.log(), `"msg":"signed in","part":"submission"`) && strings.Contains(n.log(), `"remote":"`+client+`"`) {
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody signed in from %s", client)
+	})
 }
 
 // pauseHolds pauses once, and no node releases.
