@@ -65,13 +65,13 @@ func (r *splicing) insert(at int, b []byte) {
 func (r *splicing) words(p *message.Part) ([]byte, bool) {
 	text := r.notice.Text
 	charset := r.charset(p)
+	if wide(charset) {
+		return r.wideWords(p, charset)
+	}
 	b, missing, ok := message.EncodeText(text, charset, substitute(charset))
 	if !ok || len(missing) > 0 && !japaneseCharset(charset) {
 		// English is ASCII, which every charset contains that a text part may have
 		// but the wide ones.
-		if wide(charset) {
-			return nil, false
-		}
 		text, b = r.notice.English, []byte(r.notice.English)
 	}
 	if strings.EqualFold(p.Params["format"], "flowed") {
@@ -85,6 +85,16 @@ func (r *splicing) words(p *message.Part) ([]byte, bool) {
 	}
 	eol := r.textLineEnd(p)
 	return append(bytes.ReplaceAll(b, []byte("\n"), []byte(eol)), eol...), true
+}
+
+// wideWords is words for charsets whose characters are of two octets each: their line ends are, too, and only base64
+// carries them.
+func (r *splicing) wideWords(p *message.Part, charset string) ([]byte, bool) {
+	if p.Encoding != "base64" {
+		return nil, false
+	}
+	b, _, ok := message.EncodeText(strings.ReplaceAll(r.notice.Text, "\n", "\r\n")+"\r\n", charset, substitute(charset))
+	return b, ok
 }
 
 // charset is the label of p, or what its bytes say where it has none.
@@ -186,7 +196,7 @@ func (r *splicing) recode(p *message.Part, text []byte) bool {
 func (r *splicing) prefixBase64(p *message.Part, words []byte) {
 	text := decoded(p)
 	flowed := strings.EqualFold(p.Params["format"], "flowed") // a line that ends in spaces would join the next
-	if mark := byteOrderMark(text); mark > 0 || flowed {
+	if mark := byteOrderMark(text); mark > 0 || flowed || wide(r.charset(p)) {
 		whole := append(append(bytes.Clone(text[:mark]), words...), text[mark:]...)
 		r.edits = append(r.edits, edit{at: p.Body, with: base64Lines(whole, r.eol)})
 		return

@@ -87,7 +87,8 @@ func lookup(name string) decoder {
 	case "":
 		return nil
 	}
-	if e, err := htmlindex.Get(name); err == nil {
+	// Browsers show one mark of replacement for ISO-2022-KR and -CN, mail programs the text.
+	if e, err := htmlindex.Get(name); err == nil && e != encoding.Replacement {
 		return with(e)
 	}
 	if e, err := ianaindex.MIME.Encoding(name); err == nil && e != nil {

@@ -129,3 +129,12 @@ func TestEncodeTextWritesWhatDecodeTextReads(t *testing.T) {
 		t.Error("utf-7 was written")
 	}
 }
+
+// A label that browsers refuse to decode hides nothing: mail programs show such a text.
+func TestALabelThatBrowsersRefuseHidesNothing(t *testing.T) {
+	for _, label := range []string{"iso-2022-kr", "ISO-2022-CN", "iso-2022-cn-ext", "csiso2022kr", "hz-gb-2312", "replacement"} {
+		if got := DecodeText([]byte("card 4111 1111 1111 1111"), label); !slices.Contains(got, "card 4111 1111 1111 1111") {
+			t.Errorf("%s: %q", label, got)
+		}
+	}
+}
