@@ -111,6 +111,7 @@ func (b *tab) shoot(name string) {
 	if ask[bool](b, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
 		b.t.Errorf("%s on the %s has to be scrolled sideways", name, b.name)
 	}
+	b.accessible(name)
 	dir := os.Getenv("SEKISHO_SCREENSHOTS")
 	if dir == "" {
 		return

@@ -23,6 +23,7 @@ import (
 	"github.com/sekisho-mail/sekisho/holdqueue"
 	"github.com/sekisho-mail/sekisho/internal/audit"
 	"github.com/sekisho-mail/sekisho/internal/blob"
+	"github.com/sekisho-mail/sekisho/internal/clamd"
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
 	"github.com/sekisho-mail/sekisho/internal/facsimile"
@@ -108,6 +109,7 @@ type house struct {
 	resent  []linkify.Anew
 	raw     string // of the mails to come, instead of text
 	empty   bool   // the file of the mails to come has no bytes
+	clamd   string // address of the daemon that looks for malware, "" for none
 }
 
 type delivery struct{ to, body string }
@@ -122,7 +124,13 @@ const peopleFile = `people:
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, base: time.Now().Truncate(time.Second), browser: map[string]*http.Client{}}
+	return newHouseWith(t, "")
+}
+
+// newHouseWith has malware looked for by a daemon.
+func newHouseWith(t *testing.T, clamd string) *house {
+	t.Helper()
+	h := &house{t: t, clamd: clamd, base: time.Now().Truncate(time.Second), browser: map[string]*http.Client{}}
 	h.db = dbtest.SQLite(t, db.WithClock(func() time.Time { return h.base.Add(time.Duration(h.clock.Load())) }))
 	h.open()
 	return h
@@ -163,8 +171,18 @@ func (h *house) build() {
 		Domains: []string{"corp.example"}, Name: "株式会社コープ", Language: "ja", From: "sekisho@corp.example", BaseURL: shared.staff.URL,
 		Admins: []mailaddr.Address{"admin@corp.example"}, Verdict: deskVerdict})
 	must(h.t, err)
-	h.links, err = linkify.New(linkify.Options{DB: h.db, Keys: keys, Blobs: blobs, Portal: shared.portal.URL, Company: "株式会社コープ",
-		Zone: calendar.Zone(), TempDir: filepath.Join(dir, "tmp"), Post: h.postLetter, Schedule: h.queue.Schedule, Staff: shared.staff.URL})
+	files := linkify.Options{DB: h.db, Keys: keys, Blobs: blobs, Portal: shared.portal.URL, Company: "株式会社コープ",
+		Zone: calendar.Zone(), TempDir: filepath.Join(dir, "tmp"), Post: h.postLetter, Schedule: h.queue.Schedule, Staff: shared.staff.URL}
+	if h.clamd != "" {
+		client, err := clamd.New(h.clamd)
+		must(h.t, err)
+		files.Scan = func(ctx context.Context, content io.Reader) (string, error) { return client.Scan(ctx, "", content) }
+		files.Check = func(ctx context.Context, u linkify.Upload, content io.ReaderAt) (out linkify.Checked, err error) {
+			out.Malware, err = client.Scan(ctx, "", io.NewSectionReader(content, 0, u.Size))
+			return out, err
+		}
+	}
+	h.links, err = linkify.New(files)
 	must(h.t, err)
 	h.audit = audit.New(h.db, keys)
 	base, err := url.Parse(shared.staff.URL)

@@ -29,7 +29,14 @@ func (p *portal) account(name string) *signin.Account {
 	return nil
 }
 
-// beginAccount sends the visitor to a provider. The browser's secret must be there when they come back: it is what the
+// onwardPage leads to a provider.
+type onwardPage struct {
+	Name string
+	To   string
+}
+
+// beginAccount sends the visitor to a provider: by a page that goes on by itself, because browsers hold a redirect
+// after a form to the policy for forms (form-action), wherever the provider leads on to. The browser's secret must be there when they come back: it is what the
 // files are opened to.
 func (p *portal) beginAccount(ctx context.Context, r *Request) (Response, error) {
 	_, cookies := p.known(r)
@@ -41,7 +48,9 @@ func (p *portal) beginAccount(ctx context.Context, r *Request) (Response, error)
 	if err != nil {
 		return nil, err
 	}
-	return &seeOther{to: to, cookies: append(cookies, flow)}, nil
+	return &page{name: "onward", body: onwardPage{Name: a.Name, To: to}, cookies: append(cookies, flow), onward: to, frame: frame{
+		Title: p.words.Text(r.Lang, "portal.onward"), Company: p.Company.Name, Portal: true, Narrow: true, Now: r.Now, Back: "/d/" + r.Param("token"),
+	}}, nil
 }
 
 // endAccount is where a provider sends the visitor back to. The GET acts, as the protocol has it: state, nonce and the

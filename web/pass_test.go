@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -56,7 +57,11 @@ func (h *house) signInAt(b *http.Client, path, email string) answer {
 	h.t.Helper()
 	follow := b.CheckRedirect
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	to := h.post(b, path+"/account", "account", "dex").is(h.t, http.StatusSeeOther).header.Get("Location")
+	page := h.post(b, path+"/account", "account", "dex").is(h.t, http.StatusOK)
+	to, found := strings.CutPrefix(page.header.Get("Refresh"), "0; url=")
+	if !found || !strings.Contains(html.UnescapeString(page.body), `href="`+to+`"`) {
+		h.t.Fatalf("neither browser nor reader is led on: %q\n%s", to, page.body)
+	}
 	b.CheckRedirect = follow
 	res, body := shared.dex.SignIn(h.t, b, to, email)
 	return answer{code: res.StatusCode, at: res.Request.URL.RequestURI(), body: body, header: res.Header}
@@ -94,7 +99,7 @@ func TestAnAccountsAnswerCountsInTheBrowserThatAsked(t *testing.T) {
 	h.get(dextest.Browser(t), "/account/other/callback").is(t, http.StatusNotFound)
 	b := dextest.Browser(t)
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	to := h.post(b, path+"/account", "account", "dex").is(t, http.StatusSeeOther).header.Get("Location")
+	to := strings.TrimPrefix(h.post(b, path+"/account", "account", "dex").is(t, http.StatusOK).header.Get("Refresh"), "0; url=")
 	u, err := url.Parse(to)
 	must(t, err)
 	back := "/account/dex/callback?state=" + u.Query().Get("state") + "&code=stolen"

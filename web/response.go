@@ -24,7 +24,8 @@ type page struct {
 	script  bool // a page of the portal that needs one
 	// pictures: it shows a page of a stranger's file, drawn by us
 	pictures bool
-	retry    int // seconds after which it makes sense to ask again; 0 says nothing
+	onward   string // where the browser goes by itself
+	retry    int    // seconds after which it makes sense to ask again; 0 says nothing
 }
 
 func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
@@ -39,6 +40,9 @@ func (p *page) write(s *site, w http.ResponseWriter, r *Request) error {
 	}
 	if p.script {
 		allowScript(w.Header())
+	}
+	if p.onward != "" {
+		w.Header().Set("Refresh", "0; url="+p.onward)
 	}
 	if p.pictures {
 		allowPictures(w.Header())

@@ -48,7 +48,6 @@ type frame struct {
 	Error  string   `json:"error,omitempty"` // of end: "", encrypted, corrupt, pages
 }
 
-
 // Child reads an order and a document from r and writes frames to w.
 func Child(r io.Reader, w io.Writer) error {
 	in := bufio.NewReader(r)
