@@ -62,8 +62,11 @@ func (q *Queue) join(tx *db.Tx, m *Message, content string) (*family, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join family of %s: %w", m.ID, err)
 	}
+	if f.id == m.ID && m.Family == m.ID {
+		return f, nil // as every mail begins
+	}
 	_, err = tx.Exec(`UPDATE message SET family = $1, family_key = $2, began_at = $3 WHERE id = $4`, f.id, key, db.Micros(f.began), m.ID)
-	if err == nil && f.id != m.ID {
+	if err == nil {
 		err = audit.Append(tx, audit.Entry{Actor: string(System), Action: "join", Message: m.ID, Object: f.id})
 	}
 	if err != nil {

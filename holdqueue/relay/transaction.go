@@ -219,7 +219,7 @@ func (t *transaction) body() *holdqueue.SendError {
 		return t.interrupted(err)
 	}
 	source := &readError{r: t.leg.body()}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{t.dots}, source, make([]byte, 64<<10)); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{t.dots}, source, make([]byte, min(64<<10, t.out.Size+1))); err != nil {
 		if source.err != nil {
 			return broken("read the mail", source.err)
 		}

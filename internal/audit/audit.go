@@ -164,7 +164,7 @@ func (r *row) canonical(detail map[string]string) ([]byte, error) {
 // hash hides a value that may be guessed (an address) behind a salt that can be forgotten.
 func (r *row) hash(name, value string) string {
 	h := hmac.New(sha256.New, r.salt)
-	fmt.Fprintf(h, "%s\x00%s", name, value)
+	h.Write([]byte(name + "\x00" + value))
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -101,8 +101,9 @@ func (d *DB) openSQLite(ctx context.Context, path string) error {
 	if err := createPrivate(path); err != nil {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
+	// _mutex=no: database/sql gives a connection to one goroutine at a time.
 	common := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_journal_mode=WAL&_busy_timeout=5000&_foreign_keys=on&_cache_size=-16000"
+		"?_mutex=no&_journal_mode=WAL&_busy_timeout=5000&_foreign_keys=on&_cache_size=-16000"
 	w, err := openWriter(ctx, common+"&_txlock=immediate&_synchronous=FULL", d)
 	if err != nil {
 		return fmt.Errorf("open database %s: %w", path, err)

@@ -226,11 +226,11 @@ func derType(b []byte) string {
 
 // endOfCentralDirectory is where the last record of a ZIP archive stands, -1 for nowhere.
 func endOfCentralDirectory(b []byte) int {
-	from := max(0, len(b)-66000)
-	if i := bytes.LastIndex(b[from:], []byte("PK\x05\x06")); i >= 0 {
-		return from + i
+	from, mark := max(0, len(b)-66000), []byte("PK\x05\x06")
+	if !bytes.Contains(b[from:], mark) { // many times faster than to look from behind, and mostly the answer
+		return -1
 	}
-	return -1
+	return from + bytes.LastIndex(b[from:], mark)
 }
 
 // zipType tells the formats that are ZIP archives inside by the names of their
