@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,17 +26,20 @@ type Checked struct {
 const quiet = 10 * time.Minute
 
 // CheckUpload handles due work of kind WorkCheck: sum and look into a file that has arrived, then write down what
-// it is. Until then nobody can take it out.
+// it is. Until then nobody can take it out. Of one that is not to be had any more, the pieces are deleted.
 func (l *Links) CheckUpload(ctx context.Context, id string) (again time.Time, err error) {
-	var folder string
+	var folder, state string
 	err = l.o.DB.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(`SELECT folder FROM folder_file WHERE id = $1`, id).Scan(&folder)
+		return tx.QueryRow(`SELECT folder, state FROM folder_file WHERE id = $1`, id).Scan(&folder, &state)
 	})
-	if db.IsNoRows(err) {
+	switch {
+	case db.IsNoRows(err):
 		return time.Time{}, nil
-	}
-	if err == nil {
+	case err != nil:
+	case UploadState(state) == Checking:
 		err = l.checkIn(ctx, folder, id)
+	case slices.Contains([]UploadState{Dropped, Infected, Refused}, UploadState(state)):
+		err = l.deleteParts(ctx, id)
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("check file %s: %w", id, err)

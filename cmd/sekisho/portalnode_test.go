@@ -46,7 +46,7 @@ type standing struct {
 }
 
 // putOutside prepares a portal as docs/scale.md says, word for word, and opens it.
-func putOutside(t *testing.T, h *openedHouse, database string) *standing {
+func putOutside(t *testing.T, h *openedHouse, database string, more ...string) *standing {
 	t.Helper()
 	s := &standing{user: "portal_" + strings.ToLower(db.NewID()[16:])}
 	dir := t.TempDir()
@@ -80,7 +80,7 @@ database: {url: %q}
 files: {url: %q}
 keys: {file: %q}
 metrics: {listen: ""}
-`, s.url, h.config.Files.URL, keys))
+`, s.url, h.config.Files.URL, keys)+strings.Join(more, "\n"))
 	if s.outpost, err = openOutpost(t.Context(), c, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +140,23 @@ var (
 	codeInMail = regexp.MustCompile(`([0-9]{4}) ([0-9]{4})`)
 )
 
+// linkOf is the path of the link in a mail, "" when it has none.
+func linkOf(t *testing.T, raw string) string {
+	t.Helper()
+	m, err := message.Parse([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for leaf := range m.Leaves() {
+		for _, text := range leaf.Texts(1 << 20) {
+			if found := linkInMail.FindStringSubmatch(text); found != nil {
+				return found[1]
+			}
+		}
+	}
+	return ""
+}
+
 // linkedMail sends a mail with a file and gives the path of its link.
 func linkedMail(t *testing.T, h *openedHouse, content string) string {
 	t.Helper()
@@ -149,14 +166,8 @@ func linkedMail(t *testing.T, h *openedHouse, content string) string {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		for _, a := range h.sent {
-			if m, err := message.Parse([]byte(a.raw)); a.kind == "" && err == nil {
-				for leaf := range m.Leaves() {
-					for _, text := range leaf.Texts(1 << 20) {
-						if found := linkInMail.FindStringSubmatch(text); found != nil {
-							path = found[1]
-						}
-					}
-				}
+			if a.kind == "" {
+				path = linkOf(t, a.raw)
 			}
 		}
 		return path != ""
