@@ -53,6 +53,7 @@ func (b *tab) barriers() (all []string) {
 		}
 	}
 	b.scheme("light")
+	ask[any](b, `document.getAnimations().forEach(a => a.finish()); null`) // for the pictures
 	return all
 }
 
