@@ -24,11 +24,11 @@ func (k *Keys) EncryptTo(w io.Writer) (io.WriteCloser, error) {
 // DecryptAt gives random access to what EncryptTo wrote, and the size of the plain bytes. Reads are
 // authenticated chunk by chunk; a damaged chunk is an error at its read.
 func (k *Keys) DecryptAt(r io.ReaderAt, size int64) (io.ReaderAt, int64, error) {
-	plain, n, err := age.DecryptReaderAt(r, size, wrapper{k})
+	c, err := k.openChunks(r, size)
 	if err != nil {
 		return nil, 0, openError(err)
 	}
-	return plain, n, nil
+	return c, c.size, nil
 }
 
 // Decrypt reads what EncryptTo wrote from its beginning.

@@ -205,11 +205,11 @@ func TestManyDownloads(t *testing.T) {
 		links = append(links, p.sent(t, file))
 	}
 	title("%d downloads of %d MB at once (MB resident)", browsers, size>>20)
-	p.again(t) // what inspection used goes back to the system by and by, and is not what is measured here
-	await(t, "portal", strings.TrimPrefix(p.url, "https://"))
-	calm(t, p.pid)
-	fmt.Printf("%-46s %8.0f\n", "before", resident(t, p.pid, "VmRSS"))
 	for i, old := range []bool{true, false} {
+		p.again(t) // what inspection used goes back to the system by and by, and is not what is measured here
+		await(t, "portal", strings.TrimPrefix(p.url, "https://"))
+		calm(t, p.pid)
+		fmt.Printf("%-46s %8.0f\n", "before", resident(t, p.pid, "VmRSS"))
 		peak := p.together(t, links[2*i:2*i+2], browsers, size, old)
 		what := fmt.Sprintf("%d downloads at once, %s", browsers, protocol(old))
 		fmt.Printf("%-46s %8.0f  %s\n", what, peak, stay(t, "memory, "+what, "MB", peak, 200))
