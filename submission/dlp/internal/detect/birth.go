@@ -39,7 +39,7 @@ func (p *page) birthAfter(h hit) bool {
 	for at := h.end; at < limit; at++ {
 		if d, n := dateAt(p.s[at:], at > 0 && alnum(p.s[at-1])); n > 0 {
 			gap := p.s[h.end:at]
-			if p.s[h.start:h.end] != "生年月日" && d.Year() >= 2020 && !connects(gap) {
+			if d.Year() >= recent && !connects(gap) {
 				return false // the party on somebody's birthday
 			}
 			if (connects(gap) || digits(gap) == 0 && strings.Count(gap, "\n") <= announceLines && predicate(strings.TrimSuffix(strings.TrimRight(gap, " "), "西暦"))) && p.bornThen(d) {
@@ -68,11 +68,23 @@ func (p *page) birthList(h hit) {
 		if gap != "" && !listItem(gap) || p.labelWithin(at, start) {
 			return
 		}
+		if gap = strings.Trim(gap, " :・*■●○-"); gap != "" && !p.whose(gap) {
+			return // 提出期限 2025/12/5
+		}
 		if d, _ := dateAt(p.s[start:], false); p.bornThen(d) && !p.covered("date_of_birth", start) {
 			p.addBirth(d, start, start+n)
 		}
 		at = start + n
 	}
+}
+
+// whose says that an item of a list begins with a person.
+func (p *page) whose(item string) bool {
+	for _, t := range titles {
+		item = strings.TrimSuffix(item, t)
+	}
+	item = strings.TrimSpace(item)
+	return p.names.surnames[item] || p.names.given[item] || p.names.fullName(item) || role(item)
 }
 
 // nextDate finds a date within sixty bytes, dateBetween one that begins in from..to.
@@ -95,7 +107,7 @@ func (p *page) birthBefore(h hit, floor int) {
 		if n == 0 {
 			continue
 		}
-		if at+n <= h.start && bornBehind(p.s[at+n:h.start]) && p.bornThen(d) {
+		if at+n <= h.start && bornBehind(p.s[at+n:h.start], p.s[h.start:h.end]) && p.bornThen(d) && d.Year() < recent {
 			p.addBirth(d, at, at+n)
 		}
 		at += n - 1
@@ -104,9 +116,9 @@ func (p *page) birthBefore(h hit, floor int) {
 
 // bornBehind says whether only a bracket, a particle or a few words of the same
 // clause stand between a date and the label behind it.
-func bornBehind(gap string) bool {
-	if strings.Trim(gap, " に([") == "" {
-		return true
+func bornBehind(gap, label string) bool {
+	if bare := strings.Trim(gap, " に(["); bare == "" {
+		return strings.HasPrefix(label, "生") && !strings.HasPrefix(label, "生年") || strings.ContainsAny(gap, "([") || label == "born"
 	}
 	trimmed := strings.TrimLeft(gap, " )")
 	if !strings.HasPrefix(trimmed, "が") && !strings.HasPrefix(trimmed, "は") && !strings.HasPrefix(trimmed, "is ") {
@@ -132,7 +144,7 @@ func (p *page) bornMarks() {
 		from := max(0, mark-40)
 		for j := from; j < mark; j++ {
 			if d, n := dateAt(p.s[j:], j > 0 && alnum(p.s[j-1])); n > 0 {
-				if strings.Trim(p.s[j+n:max(j+n, mark)], " ") == "" && j+n <= mark && p.bornThen(d) {
+				if gap := p.s[j+n : max(j+n, mark)]; (gap == "" || strings.Trim(gap, " ") == "" && d.Year() < recent) && j+n <= mark && p.bornThen(d) {
 					p.addBirth(d, j, j+n)
 				}
 				j += n - 1
@@ -160,8 +172,39 @@ func (p *page) birthCell(c cell) {
 // bornThen refuses dates no living person has.
 func (p *page) bornThen(d time.Time) bool { return d.Year() >= 1890 && d.Year() <= 2035 }
 
+// recent is the year from which on only a label or a bracket makes a day somebody's
+// birth: what happens on a birthday happens now.
+const recent = 2020
+
+// ranged says that the day bounds a range: 1960年4月2日から1965年4月1日生まれの方.
+func (p *page) ranged(start, end int) bool {
+	if c := p.cellAt(start); c != nil && !c.prose(p.s) {
+		return false
+	}
+	after := strings.TrimLeft(p.s[end:min(len(p.s), end+24)], " に")
+	for _, word := range []string{"以前", "以降", "以後", "から", "まで", "より", "~", "〜"} {
+		if strings.HasPrefix(after, word) {
+			return true
+		}
+	}
+	before := strings.TrimRight(p.s[max(0, start-12):start], " ")
+	return strings.HasSuffix(before, "から") || strings.HasSuffix(before, "~") || strings.HasSuffix(before, "〜")
+}
+
+// founded says that the clause before speaks of a company, which is born as well.
+func (p *page) founded(start int) bool {
+	before := p.s[back(p.s, start, 30):start]
+	before = strings.ToLower(before[strings.LastIndexAny(before, "\n。")+1:])
+	for _, word := range []string{"会社", "弊社", "当社", "ブランド", "company", "brand", "service"} {
+		if strings.Contains(before, word) {
+			return !strings.Contains(before, "生年月日") && !strings.Contains(before, "誕生日") && !strings.Contains(before, ":")
+		}
+	}
+	return false
+}
+
 func (p *page) addBirth(d time.Time, start, end int) {
-	if !p.silent(start) && !p.sampled(start, end) {
+	if !p.silent(start) && !p.sampled(start, end) && !p.ranged(start, end) && !p.founded(start) {
 		p.add("date_of_birth", Medium, d.Format(time.DateOnly), start, end, maskDate)
 	}
 }

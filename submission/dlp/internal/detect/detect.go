@@ -151,7 +151,7 @@ func (s *Set) Find(t Text) *Page {
 	folded := fold.Fold(t.Body)
 	p := &page{text: t, folded: folded, s: folded.S, names: s.names}
 	squeezed := folded.Squeeze()
-	p.hits = outermost(s.dictionary.search(squeezed))
+	p.hits = ofWords(p.s, outermost(s.dictionary.search(squeezed)))
 	for _, h := range p.hits {
 		p.present[h.kind] = true
 		if h.kind == kSample {

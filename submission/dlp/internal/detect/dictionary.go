@@ -2,6 +2,7 @@ package detect
 
 import (
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sekisho-mail/sekisho/submission/dlp/internal/fold"
@@ -82,6 +83,30 @@ func (d *dictionary) search(q *fold.Squeezed) []hit {
 			hits = append(hits, hit{from, to, e})
 		}
 	})
+	return hits
+}
+
+// ofWords makes labels that are only the end of another word something else:
+// 発生年月日 is no 生年月日, 固定資産税番号 no 税番号. Whose it is may stand before.
+func ofWords(s string, hits []hit) []hit {
+	for i := range hits {
+		h := &hits[i]
+		if h.kind != kBirth && h.kind != kMyNumber || h.start == 0 || s[h.start] < 0xE3 {
+			continue
+		}
+		word := s[h.start:h.end]
+		before, _ := utf8.DecodeLastRuneInString(s[:h.start])
+		switch {
+		case strings.HasPrefix(word, "生年") || word == "生まれ" || word == "生れ":
+			if strings.ContainsRune("発更再派養新学衛厚畜共民寄余実誘併萌", before) {
+				h.kind = kOther
+			}
+		case word == "税番号" || strings.HasPrefix(word, "共通番号"):
+			if ideograph(before) || before >= 0x30A1 && before <= 0x30FC {
+				h.kind = kOther
+			}
+		}
+	}
 	return hits
 }
 

@@ -14,6 +14,7 @@ type cell struct {
 	head, left kind
 	label      kind // what the cell itself says when it is a label
 	above      int  // index of the header cell, -1 for none
+	example    bool // the column is one of examples
 }
 
 // prose says that the cell holds a sentence rather than a value.

@@ -304,29 +304,45 @@ func (p *page) idLevel(t *idType, n *number, own hit, checked bool, d string) Le
 	return 0
 }
 
-// strange says that a word which nobody foresaw names the value, 控え：9832 or Locker:
-// 9832: whatever it is, it is not what the paragraph speaks of. Whose number it is (山田：,
-// 本人：) and words that only lead to it are none.
+// strange says that a word which nobody foresaw names the value, 控え：9832 or
+// Locker: 9832: whatever it is, it is not what the paragraph speaks of. Whose
+// number it is (山田：, 本人) and words that only lead to it are none.
 func (p *page) strange(at int) bool {
-	before := strings.TrimRight(p.s[back(p.s, at, 24):at], " 「『\"(")
+	from := back(p.s, at, 24)
+	if c := p.cellAt(at); c != nil {
+		from = max(from, c.start)
+	}
+	before := strings.TrimRight(p.s[from:at], " 「『\"([#")
 	label := strings.TrimRight(strings.TrimRight(before, ":"), " ")
-	if label == before {
+	if len(label) == len(before) {
 		return false
 	}
-	label = label[strings.LastIndexAny(label, " \n\t・*。、,;()[]【】|\"'")+1:]
-	_, n := utf8.DecodeRuneInString(label)
-	if n == 0 || utf8.RuneCountInString(label) < 2 || connects(label) || role(label) || office(label) || p.labelWithin(at-len(before), at) {
-		return false
-	}
-	for _, r := range label {
-		if !ideograph(r) && !nameRune(r) && !letterRune(r) {
-			return false
+	start := len(label)
+	for start > 0 {
+		r, n := utf8.DecodeLastRuneInString(label[:start])
+		if !ideograph(r) && !letterRune(r) && !nameRune(r) {
+			break
 		}
+		start -= n
+	}
+	label = label[start:]
+	n := utf8.RuneCountInString(label)
+	if n < 2 || n > 14 || connects(label) || role(label) || leading[label] || p.labelWithin(at-(len(p.s[from:at])-start), at) {
+		return false
 	}
 	if label[0] < utf8.RuneSelf {
-		return len(label) > 3 && label != "value" && label != "Value"
+		low := strings.ToLower(label)
+		return len(label) > 2 && low != "value" && low != "san"
 	}
-	return !p.names.surnames[label] && !p.names.fullName(label) && !leading[label]
+	return !p.person(label)
+}
+
+// person says that a word is somebody's name or a part of one.
+func (p *page) person(word string) bool {
+	for _, t := range titles {
+		word = strings.TrimSuffix(word, t)
+	}
+	return word == "" || p.names.surnames[word] || p.names.given[word] || p.names.fullName(word) || likeGiven(word) && endsGiven(word) && !office(word)
 }
 
 // leading words stand before a value of any sort.

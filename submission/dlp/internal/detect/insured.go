@@ -8,7 +8,7 @@ import (
 // findInsured reads symbol and number of a health insurance card, which are one
 // value written as two: 保険証の記号：6331　番号：97.
 func (p *page) findInsured() {
-	if !p.present[kInsured] && (p.present[kBank] || p.present[kAccount]) {
+	if !p.present[kInsured] && (p.present[kBank] || p.present[kAccount] || strings.Contains(p.s, "貯金") || strings.Contains(p.s, "ゆうちょ")) {
 		return
 	}
 	for at := 0; ; {

@@ -8,9 +8,10 @@ import (
 // layout finds what the header above a cell and its neighbour at the left say of it.
 type layout struct {
 	p     *page
-	heads map[column]int // index + 1 of the header cell
-	above []cell         // the row before
-	named bool           // and it is a header
+	heads map[column]int  // index + 1 of the header cell
+	shown map[column]bool // columns of examples: 記入例
+	above []cell          // the row before
+	named bool            // and it is a header
 }
 
 type column struct{ table, col int }
@@ -33,7 +34,7 @@ func (p *page) layOut(book *nameBook) {
 	if len(p.cells) == 0 {
 		return
 	}
-	l := layout{p: p, heads: map[column]int{}}
+	l := layout{p: p, heads: map[column]int{}, shown: map[column]bool{}}
 	for from := 0; from < len(p.cells); {
 		to := rowEnd(p.cells, from)
 		l.row(book, from, to)
@@ -59,6 +60,7 @@ func (l *layout) row(book *nameBook, from, to int) {
 		l.above = nil
 	}
 	header := l.header(book, row, to)
+	l.examples(row)
 	for i := range row {
 		c := &row[i]
 		key := column{c.Table, c.Col}
@@ -69,6 +71,7 @@ func (l *layout) row(book *nameBook, from, to int) {
 			}
 			continue
 		}
+		c.example = l.shown[key]
 		if c.above = l.heads[key] - 1; c.above >= 0 {
 			c.head = cells[c.above].label
 		}
@@ -77,6 +80,19 @@ func (l *layout) row(book *nameBook, from, to int) {
 		}
 	}
 	l.above, l.named = row, header
+}
+
+// examples notes the columns whose name says that they show how to fill in a form.
+func (l *layout) examples(row []cell) {
+	if !l.p.present[kSample] {
+		return
+	}
+	for i := range row {
+		c := &row[i]
+		if text := l.p.cellText(c); digits(text) == 0 && utf8.RuneCountInString(text) <= 12 && l.p.holds(kSample, c) {
+			l.shown[column{c.Table, c.Col}] = true
+		}
+	}
 }
 
 // beside lets a label at the left name the cell. In a table whose headers stand at
@@ -232,8 +248,14 @@ func (p *page) labelIn(start, end int) kind {
 	if (best.kind == kBank || best.kind == kBranch) && properName(p.s[start:best.start]) {
 		return kNone
 	}
-	if best.kind.specific() && best.end < end && connects(p.s[best.end:end]) {
-		return best.kind // 健保記号番号
+	if best.kind != kNone && best.end < end {
+		rest := strings.Trim(p.s[best.end:end], " :*※\"\n\t")
+		switch {
+		case best.kind.specific() && connects(rest):
+			return best.kind // 健保記号番号
+		case namesElse(rest):
+			return kOther // マイナンバー受付番号, 生年月日登録日
+		}
 	}
 	if best.kind != kNone && ((best.end-best.start)*5 >= (end-start)*2 || strings.Trim(p.s[best.end:end], " :*※)]】>\"") == "") {
 		return best.kind
@@ -248,6 +270,28 @@ func (p *page) labelIn(start, end int) kind {
 		return kPerson
 	}
 	return kNone
+}
+
+// namesElse says that what follows a label in a header makes it the name of something
+// else: the last noun says what a column holds.
+func namesElse(rest string) bool {
+	if utf8.RuneCountInString(rest) < 2 && rest != "日" || !ideographs(strings.TrimLeft(rest, "の"), 8) && !ends(rest, genericEnds) {
+		return false
+	}
+	return ends(rest, genericEnds) || ends(rest, elseEnds)
+}
+
+// elseEnds are the last characters of what a record says about a number or a person.
+var elseEnds = []string{"日", "期限", "区分", "有無", "状況", "残高", "額", "数", "種別", "理由", "結果", "券", "会", "回", "休暇", "特典", "時期", "年度", "方法", "済", "予定", "対応", "担当", "申請", "確認"}
+
+func ends(s string, list []string) bool {
+	low := strings.ToLower(s)
+	for _, end := range list {
+		if strings.HasSuffix(low, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // properName says that what stands before 銀行 or 支店 makes it a certain one.

@@ -216,10 +216,13 @@ func (p *page) ownField(start, end int) bool {
 func likeGiven(s string) bool {
 	kanji, kana := 0, 0
 	for _, r := range s {
-		if ideograph(r) {
+		switch {
+		case ideograph(r):
 			kanji++
-		} else {
+		case nameRune(r) && r != '・':
 			kana++
+		default:
+			return false
 		}
 	}
 	return (kana == 0 && kanji <= 3 || kanji == 0 && kana >= 2 && kana <= 4) && !office(s)

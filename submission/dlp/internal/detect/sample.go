@@ -19,15 +19,39 @@ func (p *page) sampled(start, end int) bool {
 	floor := p.lineStart(start)
 	if c != nil {
 		floor = max(floor, c.start)
-		if c.head != kNone && p.holds(kSample, &p.cells[c.above]) || c.left != kNone && p.holds(kSample, p.leftOf(c)) {
+		if c.example || c.head != kNone && p.holds(kSample, &p.cells[c.above]) || c.left != kNone && p.holds(kSample, p.leftOf(c)) {
 			return true
 		}
+	}
+	if p.belowExample(start) {
+		return true
 	}
 	if !p.sampleIn(floor, end+60) {
 		return false
 	}
 	return p.sampleBefore(start, floor) || p.sampleAfter(end, c) || p.sampleLine(start)
 }
+
+// belowExample says that the paragraph of at has no other heading than 記入例 or its
+// like, as a guide to a form has.
+func (p *page) belowExample(at int) bool {
+	from := max(0, at-maxExample)
+	if i := strings.LastIndex(p.s[from:at], "\n\n"); i >= 0 {
+		from += i + 2
+	}
+	if !p.sampleIn(from, at) {
+		return false
+	}
+	head := strings.Trim(p.s[from:lineEnd(p.s, from)], " 【】[]()<>■□●○◆◇★※・*#=-—:〔〕")
+	switch head {
+	case "記入例", "記載例", "入力例", "記入見本", "記載見本", "書き方の例", "ご記入例", "ご入力例", "書き方見本":
+		return true
+	}
+	return false
+}
+
+// maxExample is how long the paragraph of an example may be, in bytes.
+const maxExample = 600
 
 // sampleIn says whether a word for an example stands in from..to.
 func (p *page) sampleIn(from, to int) bool {
