@@ -212,7 +212,7 @@ func move(ctx context.Context, out *Streams, from, to *db.DB) (tables []db.Copie
 			return nil, err
 		}
 		if tables, err = db.Copy(ctx, from, to, db.Copying{Over: again, Finish: holdqueue.Arriving, Told: told(out)}); err != nil {
-			return nil, err
+			return nil, unmoved("database", err)
 		}
 		if err := from.Write(ctx, func(tx *db.Tx) error { return holdqueue.SetAside(tx, string(to.Engine())) }); err != nil {
 			return nil, fmt.Errorf("everything was copied, but the old database could not be set aside; run this again: %w", err)
@@ -222,6 +222,11 @@ func move(ctx context.Context, out *Streams, from, to *db.DB) (tables []db.Copie
 		return nil, fmt.Errorf("everything was copied; run this again to open the new database: %w", err)
 	}
 	return tables, nil
+}
+
+// unmoved tells whoever moves that nothing is lost by a move that failed.
+func unmoved(what string, err error) error {
+	return fmt.Errorf("the new %s could not be filled: %w\nThe old %s is as it was and can be served. When the cause is mended, run the same command again", what, err, what)
 }
 
 // told says how far a large copy is.
@@ -253,7 +258,7 @@ func (c *MigrateCmd) moveFiles(ctx context.Context, out *Streams) error {
 	}
 	n, err := copyFiles(ctx, out, from, to)
 	if err != nil {
-		return err
+		return unmoved("store", err)
 	}
 	fmt.Fprintf(out.Out, "%d files copied and read back. Now set files.url to the new store; the old one may go when all is well.\n", n)
 	return nil

@@ -3,10 +3,12 @@ package story
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
@@ -117,4 +119,71 @@ func TestABackupUnderLoadComesBackWhole(t *testing.T) {
 	if out, errs, err := h.command("audit", "verify"); err != nil {
 		t.Errorf("audit verify: %v\n%s%s", err, out, errs)
 	}
+}
+
+// TestAMoveToAFullDiskIsRefusedAndRunsAgain: nothing is taken from where everything is, the error says what is wrong,
+// and with more room the same command comes to its end.
+func TestAMoveToAFullDiskIsRefusedAndRunsAgain(t *testing.T) {
+	t.Parallel()
+	h := found(t, settings{policy: later})
+	c := &numbered{h: h, stop: make(chan struct{})}
+	s, err := h.submission("alice@corp.example", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 11 { // two of them large enough for files
+		m := c.compose()
+		m.raw = append(m.raw, padding(200_000)...)
+		a, err := s.send(letterOf{from: "alice@corp.example", to: []string{m.to}, raw: m.raw})
+		if err != nil || a.code != 250 {
+			t.Fatalf("%v %s", err, a)
+		}
+		m.code, m.id = a.code, a.id
+	}
+	s.close()
+	h.stop()
+	database, files := "sqlite:"+filepath.Join(h.dataDir, "sekisho.db"), "file:"+filepath.Join(h.dataDir, "files")
+	for _, size := range []string{"1200k", "200k"} { // less than the database, less than the files
+		disk := smallDisk(t, size)
+		from, to := &database, "sqlite:"+filepath.Join(disk, "new.db")
+		if size == "200k" {
+			from, to = &files, "file:"+filepath.Join(disk, "files")
+		}
+		out, errs, err := shared.runs("migrate", "--from", *from, "--to", to)
+		if err == nil || !strings.Contains(errs, "full") && !strings.Contains(errs, "no space left") || !strings.Contains(errs, "is as it was") {
+			t.Fatalf("%s: %v\n%s%s", *from, err, out, errs)
+		}
+		if lost := c.missing(); len(lost) != 0 {
+			t.Fatalf("%s: after a move that failed: %q", *from, lost)
+		}
+		if out, err := exec.Command("mount", "-o", "remount,size=64m", disk).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if out, errs, err := shared.runs("migrate", "--from", *from, "--to", to); err != nil {
+			t.Fatalf("%s: %v\n%s%s", *from, err, out, errs)
+		}
+		*from = to
+		h.keptAt(database, files)
+		if lost := c.missing(); len(lost) != 0 {
+			t.Fatalf("%s: after the move: %q", to, lost)
+		}
+	}
+	if out, errs, err := h.command("audit", "verify"); err != nil {
+		t.Errorf("audit verify: %v\n%s%s", err, out, errs)
+	}
+}
+
+// smallDisk is a disk in memory that is soon full.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "sekisho-story", dir).CombinedOutput(); err != nil {
+		t.Fatalf("mount a small disk (it needs root): %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

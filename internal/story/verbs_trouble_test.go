@@ -155,15 +155,7 @@ func (k *teller) change(st step) {
 // mount gives the company a disk of its own that is easily filled.
 func (k *teller) mount(s *settings, size string) {
 	k.t.Helper()
-	dir := k.t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "sekisho-story", dir).CombinedOutput(); err != nil {
-		k.t.Fatalf("mount a small disk (it needs root): %v\n%s", err, out)
-	}
-	k.t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			k.t.Error(err)
-		}
-	})
+	dir := smallDisk(k.t, size)
 	k.disk, s.dataDir = dir, filepath.Join(dir, "data")
 }
 
