@@ -48,7 +48,7 @@ test-fixtures: tools build ## public mails and documents of FIXTURES=DIR through
 
 bench: tools build ## every package's own, then tables beside Postfix and all targets; one table: BENCH=Accept (ARGS="-rounds 1 -scale 0.2")
 	$(if $(BENCH),,$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...)
-	$(GO) test -tags '$(TAGS) bench' -timeout 60m -count 1 -v -run '(?i)^Test($(BENCH))' ./tools/bench/ -binary $(CURDIR)/bin/sekisho $(ARGS)
+	$(GO) test -tags '$(TAGS) bench' -timeout 60m -count 1 -v -run '(?i)^Test($(BENCH))' ./tools/bench/ -binary $(CURDIR)/bin/sekisho $(if $(FIXTURES),-fixtures '$(abspath $(FIXTURES))') $(ARGS)
 
 bench-dlp: ## precision and recall of detection on the Japanese benchmark (ARGS="-set train -wrong jp.phone")
 	@$(GO) run -tags '$(TAGS)' ./bench/dlp $(if $(FIXTURES),-fixtures '$(FIXTURES)') $(ARGS)

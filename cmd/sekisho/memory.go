@@ -12,7 +12,7 @@ const (
 	garbage = 300
 	// headroom is how many octets more than what the service keeps at rest it may take before waste is collected
 	// sooner: fifty uploads at once must not become what a small machine swaps out.
-	headroom = 160 << 20
+	headroom = 128 << 20
 )
 
 // tuneMemory sets how eagerly memory is collected, by what is in use now: dictionaries may be large. What the

@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -107,8 +108,12 @@ func wording(b []byte) bool {
 			distinct++
 		}
 	}
+	if distinct < 16 {
+		return false
+	}
 	// The end may be cut inside a character.
-	return distinct >= 16 && strings.Count(message.DecodeText(b, "")[0], "\uFFFD") < utf8.UTFMax
+	return bytes.IndexByte(b, 0) >= 0 || strings.Count(strings.ToValidUTF8(string(b), "\uFFFD"), "\uFFFD") < 2 ||
+		strings.Count(message.DecodeText(b, "shift_jis")[0], "\uFFFD") < utf8.UTFMax
 }
 
 // nextBlob finds the next long run of base64. Line ends may stand in it where

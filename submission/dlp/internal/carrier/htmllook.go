@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,7 @@ type htmlLook struct {
 type htmlLooks struct {
 	stack   []htmlLook
 	hidden  int // open elements that hide their text
+	colours int // open elements that colour their letters
 	painted bool
 	found   []string
 }
@@ -56,6 +58,9 @@ func (l *htmlLooks) open(name string, look htmlLook) {
 	if look.how != "" {
 		l.hidden++
 	}
+	if look.letters != "" {
+		l.colours++
+	}
 	l.stack = append(l.stack, look)
 }
 
@@ -63,6 +68,9 @@ func (l *htmlLooks) pop() {
 	n := len(l.stack) - 1
 	if l.stack[n].how != "" {
 		l.hidden--
+	}
+	if l.stack[n].letters != "" {
+		l.colours--
 	}
 	l.stack = l.stack[:n]
 }
@@ -83,7 +91,7 @@ func (l *htmlLooks) close(name string) {
 // white ground are noted and stay: who can say what a style sheet paints.
 func (l *htmlLooks) unseen() bool {
 	if l.hidden == 0 {
-		if l.white() {
+		if l.colours > 0 && l.white() {
 			l.found = once(l.found, whiteText)
 		}
 		return false
@@ -154,12 +162,27 @@ func (l *htmlLook) attribute(key string, v []byte) {
 	case "color":
 		l.letters = htmlColour(string(v))
 	case "style":
-		for _, one := range strings.Split(string(v[:min(len(v), 4096)]), ";") {
-			name, value, ok := strings.Cut(one, ":")
-			if ok {
-				value, _, _ = strings.Cut(strings.ToLower(value), "!")
-				l.style(strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value))
-			}
+		l.styles(v[:min(len(v), 4096)])
+	}
+}
+
+// styles reads the style of an element, in place: pages are full of them.
+func (l *htmlLook) styles(v []byte) {
+	for i, c := range v {
+		if c >= 'A' && c <= 'Z' {
+			v[i] = c + 'a' - 'A'
+		}
+	}
+	for len(v) > 0 {
+		var one []byte
+		one, v, _ = bytes.Cut(v, []byte(";"))
+		name, value, _ := bytes.Cut(one, []byte(":"))
+		name = bytes.TrimSpace(name)
+		switch string(name) {
+		case "display", "mso-hide", "visibility", "opacity", "font-size", "left", "right", "top", "text-indent", "margin-left", "margin-top", "color",
+			"background", "background-color", "background-image":
+			value, _, _ = bytes.Cut(value, []byte("!"))
+			l.style(string(name), string(bytes.TrimSpace(value)))
 		}
 	}
 }

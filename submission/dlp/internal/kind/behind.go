@@ -32,8 +32,8 @@ var containers = []string{Zip, DOCX, XLSX, PPTX, XLSB, ODT, ODS, ODP, Java, Appl
 // Behind finds a file that stands behind another of type k: where it begins and
 // whether it is a ZIP archive, whose readers take the whole file. at < 0: none.
 func Behind(b []byte, k string) (at int, zip bool) {
-	if slices.Contains(containers, k) || len(b) < 64 {
-		return -1, false
+	if slices.Contains(containers, k) || strings.HasPrefix(k, "text/") || len(b) < 64 {
+		return -1, false // of a text before an archive Of has said already that it is one
 	}
 	quiet := Silent(k)
 	if endsInZip(b, !quiet && k != PDF) {
