@@ -3,6 +3,7 @@ package fold
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -137,5 +138,26 @@ func BenchmarkFold(b *testing.B) {
 				Fold(c.text).Squeeze()
 			}
 		})
+	}
+}
+
+// TestEmptyLinesAreSqueezedOnce: a megabyte of line ends took minutes when each
+// looked at all that follow.
+func TestEmptyLinesAreSqueezedOnce(t *testing.T) {
+	text := strings.Repeat("\n", 1<<20)
+	done := make(chan int, 1)
+	go func() { done <- len(Fold(text).Squeeze().B) }()
+	select {
+	case n := <-done:
+		if n != len(text) {
+			t.Errorf("%d bytes of %d", n, len(text))
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("a megabyte of empty lines takes more than a minute")
+	}
+	for in, want := range map[string]string{"個\n人": "個人", "個\n\n人": "個\n\n人", "個 \n 人": "個人", "個\n \n\n人": "個\n \n\n人", "a\nb": "a\nb"} {
+		if got := string(Fold(in).Squeeze().B); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
 	}
 }

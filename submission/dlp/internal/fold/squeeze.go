@@ -34,13 +34,14 @@ func (t *Text) Squeeze() *Squeezed {
 			i++
 			continue
 		}
-		n := blank(s[i:])
+		n, lines := blank(s[i:])
 		if n == 0 {
 			q.B = append(q.B, c)
 			i++
 			continue
 		}
-		if n <= maxGap && i > 0 && s[i-1] >= 0x80 && wideBefore(s[:i]) && wideAfter(s[i+n:]) {
+		// An empty line ends a sentence.
+		if lines <= 1 && n <= maxGap && i > 0 && s[i-1] >= 0x80 && wideBefore(s[:i]) && wideAfter(s[i+n:]) {
 			skipped += int32(n)
 			q.gaps = append(q.gaps, gap{int32(len(q.B)), skipped})
 		} else {
@@ -64,20 +65,16 @@ func (q *Squeezed) origin(at int) int {
 	return at + int(q.gaps[i-1].skip)
 }
 
-// blank is the length of the run of spaces at s, with at most one line end: an
-// empty line ends a sentence. Tabs separate cells and never stand in a word.
-func blank(s string) int {
-	n, lines := 0, 0
+// blank is the length of the run of spaces at s and how many lines end in it.
+// Tabs separate cells and never stand in a word.
+func blank(s string) (n, lines int) {
 	for n < len(s) && (s[n] == ' ' || s[n] == '\n') {
 		if s[n] == '\n' {
 			lines++
 		}
 		n++
 	}
-	if lines > 1 {
-		return 0
-	}
-	return n
+	return n, lines
 }
 
 // wide characters are written without spaces between words.
