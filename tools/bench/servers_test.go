@@ -29,6 +29,7 @@ type setup struct {
 	shim  []string
 	tls   *testkit.Certificate
 	users string
+	web   string // where the staff pages listen; anywhere when empty
 	oidc  string // the line of the identity provider; nobody signs in when empty
 	more  string // further lines of the configuration
 }
@@ -64,6 +65,9 @@ func sekisho(t *testing.T, s setup) *ours {
 	if s.tls != nil {
 		submission = `"` + o.submission + `"`
 		extra = fmt.Sprintf("  tls: {cert_file: %s, key_file: %s}\n  auth: {users_file: %s}\n", s.tls.CertFile, s.tls.KeyFile, s.users)
+	}
+	if s.web != "" {
+		o.web = s.web
 	}
 	if s.oidc != "" {
 		oidc = s.oidc
