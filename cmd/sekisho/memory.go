@@ -28,4 +28,5 @@ func tuneMemory() {
 		debug.SetMemoryLimit(int64(m.HeapAlloc) + headroom)
 	}
 	debug.FreeOSMemory()
+	dropProgram()
 }
