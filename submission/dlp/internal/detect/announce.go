@@ -27,7 +27,7 @@ func (p *page) announced(start, end, floor int) (hit, bool) {
 		}
 		best = h
 	}
-	if !best.kind.announces() || timeStamp(value) {
+	if !best.kind.announces() || timeStamp(value) || best.kind != kPhone && p.strange(start) {
 		return hit{}, false
 	}
 	gap := p.s[best.end:start]

@@ -156,6 +156,9 @@ func (s *Set) Find(t Text) *Page {
 		p.present[h.kind] = true
 		if h.kind == kSample {
 			p.samples = append(p.samples, h.start)
+			if len(p.guides) < maxGuides {
+				p.guides = append(p.guides, p.guideParagraphs(h.start, h.end)...)
+			}
 		}
 	}
 	slices.Sort(p.samples)

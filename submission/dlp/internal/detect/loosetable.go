@@ -34,7 +34,7 @@ func (p *page) looseTables(cells []cell) []cell {
 			continue
 		}
 		taken = lineEnd(p.s, a.start)
-		if taken-from > looseLine {
+		if line := p.s[from:taken]; len(line) > looseLine || a.kind == kOther && b.kind == kOther || digits(line) > 8 || strings.ContainsAny(line, "@!?") || strings.Contains(line, "。") {
 			continue
 		}
 		for _, sign := range looseSigns {

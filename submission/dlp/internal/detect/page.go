@@ -18,6 +18,7 @@ type page struct {
 	title   [kinds]bool // labels in the name of the sheet or file
 	present [kinds]bool // labels anywhere in the text
 	samples []int       // where words for an example stand
+	guides  []group     // paragraphs that show how to fill in a form
 	names   *nameBook
 	quiet   []fold.Span // quoted text and signatures, folded offsets
 

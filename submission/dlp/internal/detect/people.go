@@ -93,7 +93,7 @@ func (p *page) findPeople(book *nameBook) {
 		if end < 0 {
 			end = len(p.s) - at
 		}
-		if end >= len("子:山田") && end <= 200 {
+		if end >= len("子:山田") && end <= 200 && fieldLike(p.s[at:at+end]) {
 			p.roleField(book, at, at+end)
 		}
 		at += end + 1
@@ -181,8 +181,11 @@ func (p *page) lineHeads(book *nameBook) {
 			end = len(p.s) - at
 		}
 		line := p.s[at : at+min(end, 60)]
-		bare := strings.TrimLeft(line, " ・*■□●○◆◇-0123456789.)")
-		if bare != "" && bare[0] >= 0xE3 {
+		bare := line
+		if line != "" && (line[0] < 0xE3 || line[0] == 0xE3 && !strings.HasPrefix(line, "々")) {
+			bare = strings.TrimLeft(line, " ・*■□●○◆◇-0123456789.)")
+		}
+		if bare != "" && bare[0] > 0xE3 {
 			if n := book.nameAtHead(bare); n > 0 {
 				start := at + len(line) - len(bare)
 				p.addName(Low, start, start+n)
@@ -195,8 +198,11 @@ func (p *page) lineHeads(book *nameBook) {
 // nameAtHead is the length of the full name that begins s, one or two words before a
 // space, a bracket or a sign; 0 for none.
 func (b *nameBook) nameAtHead(s string) int {
-	stop := strings.IndexAny(s, " \t(,:/|")
-	if stop < 0 || stop > 30 {
+	if first, _ := utf8.DecodeRuneInString(s); int(first) < len(b.lengths) && b.lengths[first] == 0 {
+		return 0
+	}
+	stop := strings.IndexAny(s[:min(len(s), 31)], " \t(,:/|")
+	if stop < 0 {
 		return 0
 	}
 	if s[stop] == ' ' {
@@ -208,6 +214,23 @@ func (b *nameBook) nameAtHead(s string) int {
 		return stop
 	}
 	return 0
+}
+
+// fieldLike says that a line may begin with a label: no more than a look at its first
+// bytes, because most lines are prose.
+func fieldLike(line string) bool {
+	wide := false
+	for i := range min(len(line), 60) {
+		switch c := line[i]; {
+		case c == 0xE3 && (strings.HasPrefix(line[i:], "、") || strings.HasPrefix(line[i:], "。")), c == ':' && i > 0 && digit(line[i-1]):
+			return false // a sentence, an hour
+		case c >= 0xE3:
+			wide = true
+		case c == ':' || c == '=' || c == '|' || c == '\t' || c == '/' || c == '.' || c == ' ' && wide || c == ']' || c == '>' || c == 0xE2 && i > 0:
+			return wide
+		}
+	}
+	return wide && strings.HasPrefix(strings.TrimLeft(line, " ・"), "【")
 }
 
 // fieldLabel is what stands before the separator of a line, in brackets or behind a

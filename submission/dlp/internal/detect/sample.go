@@ -35,23 +35,40 @@ func (p *page) sampled(start, end int) bool {
 // belowExample says that the paragraph of at has no other heading than 記入例 or its
 // like, as a guide to a form has.
 func (p *page) belowExample(at int) bool {
-	from := max(0, at-maxExample)
-	if i := strings.LastIndex(p.s[from:at], "\n\n"); i >= 0 {
-		from += i + 2
-	}
-	if !p.sampleIn(from, at) {
-		return false
-	}
-	head := strings.Trim(p.s[from:lineEnd(p.s, from)], " 【】[]()<>■□●○◆◇★※・*#=-—:〔〕")
-	switch head {
-	case "記入例", "記載例", "入力例", "記入見本", "記載見本", "書き方の例", "ご記入例", "ご入力例", "書き方見本":
-		return true
+	for _, g := range p.guides {
+		if g.start <= at && at < g.end {
+			return true
+		}
 	}
 	return false
 }
 
-// maxExample is how long the paragraph of an example may be, in bytes.
-const maxExample = 600
+// guideParagraphs are the paragraphs of which the example's word at start..end is the
+// heading.
+func (p *page) guideParagraphs(start, end int) []group {
+	switch p.s[start:end] {
+	case "記入例", "記載例", "入力例", "見本":
+	default:
+		return nil
+	}
+	from := p.lineStart(start)
+	switch strings.Trim(p.s[from:lineEnd(p.s, from)], " 【】[]()<>■□●○◆◇★※・*#=-—:〔〕ご") {
+	case "記入例", "記載例", "入力例", "記入見本", "記載見本", "書き方見本":
+	default:
+		return nil
+	}
+	to := min(len(p.s), from+maxExample)
+	if i := strings.Index(p.s[from:to], "\n\n"); i > 0 {
+		to = from + i
+	}
+	return []group{{from, to}}
+}
+
+// Limits of examples: bytes of a paragraph, and how many of them are kept.
+const (
+	maxExample = 600
+	maxGuides  = 40
+)
 
 // sampleIn says whether a word for an example stands in from..to.
 func (p *page) sampleIn(from, to int) bool {
