@@ -302,12 +302,15 @@ func (k *teller) absent(st step) {
 // later lets time pass in which nothing must happen.
 func (k *teller) later(st step) { time.Sleep(k.duration(st.word(0))) }
 
-// dsn waits for a delivery status notification: dsn alice 5.1.1 [text=T].
+// dsn waits for a delivery status notification: dsn alice 5.1.1 [about=RECIPIENT] [text=T].
 func (k *teller) dsn(st step) {
 	k.t.Helper()
 	l := k.await(st, st.word(0)+"@corp.example", func(l letter) error {
 		if l.from != "" || !bytes.Contains(l.raw, []byte("message/delivery-status")) {
 			return errors.New("no report: " + l.subject)
+		}
+		if about := st.named["about"]; about != "" && !bytes.Contains(l.raw, []byte("Final-Recipient: rfc822; "+about+"\r\n")) {
+			return fmt.Errorf("no report about %s", about)
 		}
 		return nil
 	})
