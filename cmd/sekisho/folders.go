@@ -72,3 +72,8 @@ func linkScanner(c *Config) (func(context.Context, io.Reader) (string, error), e
 	}
 	return func(ctx context.Context, content io.Reader) (string, error) { return client.Scan(ctx, "", content) }, nil
 }
+
+// folderLimits are what every node that serves folders keeps to.
+func (c *Config) folderLimits() linkify.FolderLimits {
+	return linkify.FolderLimits{File: int64(c.Folders.MaxFileBytes), Bytes: int64(c.Folders.MaxBytes), Files: int64(c.Folders.MaxFiles)}
+}

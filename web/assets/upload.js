@@ -91,7 +91,6 @@
         row.state.textContent = Math.floor(100 * from / Math.max(1, file.size)) + "%";
         if (from >= file.size) {
           try { localStorage.removeItem(known(file)); } catch { /* as above */ }
-          row.stop.remove();
           return end(row, "sent", words.there);
         }
         const answer = await ask(at, { method: "PATCH", body: file.slice(from, from + piece), signal: job.abort.signal,
@@ -117,6 +116,7 @@
     row.state.className = "state " + kind;
     row.state.textContent = text;
     row.bar.hidden = true;
+    row.stop.remove();
     if (kind === "sent") done.hidden = false;
   };
 
