@@ -107,6 +107,7 @@ var (
 	ErrFolderClosed = errors.New("the folder takes no more files")
 	ErrTooLarge     = errors.New("the file is larger than the folder takes")
 	ErrFolderFull   = errors.New("the folder is full")
+	ErrFolderType   = errors.New("the folder takes no files of this type")
 	ErrOffset       = errors.New("the file goes on at another place")
 	ErrNotReady     = errors.New("the file cannot be taken out")
 )
@@ -269,6 +270,7 @@ type FolderPage struct {
 	Title      string
 	Expires    time.Time
 	Limits     FolderLimits // of what is still to come
+	Types      []string     // endings of names that are taken; none is all
 	Files      []Upload     // put in by this browser; nobody sees another's
 }
 
@@ -284,7 +286,7 @@ func (l *Links) OpenFolder(ctx context.Context, token string, v Visitor) (p Fold
 			return err
 		}
 		p = FolderPage{State: r.stateAt(tx.Now()), Company: l.o.Company, Sender: r.Person, SenderName: r.Name, Title: r.Title,
-			Expires: r.expires.In(l.o.Zone), Limits: r.left()}
+			Expires: r.expires.In(l.o.Zone), Limits: r.left(), Types: l.o.FolderTypes}
 		if b := browserHash(v.Browser); b != "" {
 			p.Files, err = l.uploadsOf(tx, r.id, b)
 		}

@@ -461,3 +461,20 @@ func TestPiecesThatACrashLeftAreSweptAfterADay(t *testing.T) {
 		}
 	})
 }
+
+func TestAFolderTakesTheTypesOfTheCompany(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.o.FolderTypes = []string{"pdf", "xlsx"}
+		_, token := d.folder()
+		v := browser()
+		for name, taken := range map[string]bool{"図面.PDF": true, "a.b.xlsx": true, "a.exe": false, "pdf": false, "a.pdf.exe": false, "a.pdf. ": true, "a": false, "a.p\u202edf": true} {
+			_, err := d.BeginUpload(t.Context(), token, v, name, 5)
+			if taken && err != nil || !taken && !errors.Is(err, ErrFolderType) {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+		if p, err := d.OpenFolder(t.Context(), token, v); err != nil || len(p.Types) != 2 || len(p.Files) != 4 {
+			t.Errorf("%+v, %v", p, err)
+		}
+	})
+}

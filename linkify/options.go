@@ -51,6 +51,8 @@ type Options struct {
 	Staff string
 	// Folders bound what strangers can put into one folder; zero is 2 GiB a file, 10 GiB and 200 files in all.
 	Folders FolderLimits
+	// FolderTypes are the endings of names that folders take, in lower case and without a dot; none is all.
+	FolderTypes []string
 	// Check looks into a file that a stranger put into a folder. Optional: without it files are unchecked.
 	Check func(ctx context.Context, u Upload, content io.ReaderAt) (Checked, error)
 	// Scan looks for malware before a download; it gives its name, "" for none. Optional.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +39,8 @@ func (l *Links) BeginUpload(ctx context.Context, token string, v Visitor, name s
 			return err
 		}
 		switch left := r.left(); {
+		case !l.takesType(name):
+			return ErrFolderType
 		case size > r.limits.File:
 			return ErrTooLarge
 		case left.Files == 0 || size > left.Bytes:
@@ -65,6 +69,12 @@ func (l *Links) BeginUpload(ctx context.Context, token string, v Visitor, name s
 		return Upload{}, fmt.Errorf("begin upload: %w", err)
 	}
 	return u, nil
+}
+
+// takesType looks at the ending of a name, as it will be saved. What the bytes are, the look into the file tells its owner.
+func (l *Links) takesType(name string) bool {
+	ending := strings.ToLower(strings.TrimPrefix(filepath.Ext(cleanName(name)), "."))
+	return len(l.o.FolderTypes) == 0 || ending != "" && slices.Contains(l.o.FolderTypes, ending)
 }
 
 // folderTaking finds a folder that still takes files.

@@ -174,6 +174,7 @@ func (h *house) build() {
 	files := linkify.Options{DB: h.db, Keys: keys, Blobs: blobs, Portal: shared.portal.URL, Company: "株式会社コープ",
 		Zone: calendar.Zone(), TempDir: filepath.Join(dir, "tmp"), Post: h.postLetter, Schedule: h.queue.Schedule, Staff: shared.staff.URL}
 	if h.clamd != "" {
+		files.FolderTypes = []string{"txt", "pdf"}
 		client, err := clamd.New(h.clamd)
 		must(h.t, err)
 		files.Scan = func(ctx context.Context, content io.Reader) (string, error) { return client.Scan(ctx, "", content) }

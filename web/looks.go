@@ -37,7 +37,7 @@ type looks struct {
 // that several pages share (files whose names begin with an underscore).
 func newLooks(c *words.Catalogue, zone *time.Location) (*looks, error) {
 	l := &looks{pages: make(map[string]*template.Template), words: c, zone: zone}
-	shared, err := template.New("").Funcs(template.FuncMap{"plus": plus}).ParseFS(pageFiles, "pages/_*.html")
+	shared, err := template.New("").Funcs(template.FuncMap{"plus": plus, "join": strings.Join}).ParseFS(pageFiles, "pages/_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse shared parts: %w", err)
 	}

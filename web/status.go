@@ -28,6 +28,7 @@ const (
 	codeBroken       = http.StatusInternalServerError
 	codeUnavailable  = http.StatusServiceUnavailable
 	codeNotAllowed   = http.StatusMethodNotAllowed
+	codeUnsupported  = http.StatusUnsupportedMediaType
 	codeTooLarge     = http.StatusRequestEntityTooLarge
 	codeRangeInvalid = http.StatusRequestedRangeNotSatisfiable
 )
@@ -100,6 +101,7 @@ func verdicts() []struct {
 		{linkify.ErrNoPreview, verdict{codeForbidden, "no_preview"}},
 		{linkify.ErrFolderClosed, verdict{codeGone, "folder_closed"}},
 		{linkify.ErrTooLarge, verdict{codeTooLarge, "file_too_large"}},
+		{linkify.ErrFolderType, verdict{codeUnsupported, "file_type"}},
 		{linkify.ErrFolderFull, verdict{codeTooLarge, "folder_full"}},
 		{linkify.ErrOffset, verdict{codeConflict, "upload_moved"}},
 		{linkify.ErrNotReady, verdict{codeConflict, "file_not_ready"}},

@@ -216,6 +216,8 @@ type FoldersConf struct {
 	MaxFileBytes yamlfile.Size `yaml:"max_file_bytes"` // of one file; default 2GiB
 	MaxBytes     yamlfile.Size `yaml:"max_bytes"`      // of one folder; default 10GiB
 	MaxFiles     int           `yaml:"max_files"`      // of one folder; default 200
+	// Types are the endings of names that are taken, such as pdf; none is all.
+	Types []string `yaml:"types"`
 	// Unscanned says what becomes of a file that no malware scanner could look
 	// into: refuse (default with scanners.clamd) or warn (default without).
 	Unscanned string `yaml:"unscanned"`

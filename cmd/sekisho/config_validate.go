@@ -333,6 +333,11 @@ func (c *Config) validateFolders() {
 	if f.MaxFiles < 1 {
 		c.file.Add("folders.max_files", "max_files must be at least 1")
 	}
+	for i, t := range f.Types {
+		if !regexp.MustCompile(`^[a-z0-9]{1,10}$`).MatchString(t) {
+			c.file.Add(fmt.Sprintf("folders.types.%d", i), "%q must be an ending of names such as pdf, in lower case and without a dot", t)
+		}
+	}
 	if f.Unscanned != "refuse" && f.Unscanned != "warn" {
 		c.file.Add("folders.unscanned", "%q must be refuse or warn", f.Unscanned)
 	}

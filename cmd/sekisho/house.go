@@ -144,7 +144,7 @@ func (h *house) openLinks(context.Context) (err error) {
 		Staff: h.config.BaseURL, Check: h.checkUpload, Scan: scan, TLSProved: h.tlsProved,
 		Alarm:       func(tx *db.Tx, line string) error { return h.desk.Alarm(tx, approval.CauseMalware, line) },
 		DamageAlarm: func(tx *db.Tx, line string) error { return h.desk.Alarm(tx, approval.CauseDamaged, line) },
-		Folders:     h.config.folderLimits(),
+		Folders:     h.config.folderLimits(), FolderTypes: h.config.Folders.Types,
 		Report: func(o linkify.Orphan) {
 			h.log.Warn("stored object does not fit its rows", "key", o.Key, "size", o.Size, "missing", o.Missing)
 		},

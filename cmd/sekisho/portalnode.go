@@ -121,7 +121,7 @@ func (o *outpost) openLinks(ctx context.Context) (err error) {
 	o.links, err = linkify.New(linkify.Options{
 		DB: o.db, PortalKeys: o.keys, Blobs: o.blobs, Portal: c.Portal.URL, Company: c.Organization.Name, Zone: zone, Staff: c.BaseURL,
 		TempDir: filepath.Join(c.DataDir, "spool-links"), Schedule: holdqueue.Announce,
-		Receipts: linkify.Receipts(c.Portal.Receipts), Scan: scan, Folders: c.folderLimits(),
+		Receipts: linkify.Receipts(c.Portal.Receipts), Scan: scan, Folders: c.folderLimits(), FolderTypes: c.Folders.Types,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@
   const room = document.querySelector("[data-folder]");
   if (!room) return;
   const path = room.dataset.folder, most = Number(room.dataset.most);
+  const types = room.dataset.types.split(" ").filter(Boolean);
+  const taken = (name) => !types.length || types.includes(name.split(".").slice(1).pop()?.toLowerCase());
   const list = room.querySelector(".uploads"), words = list.dataset;
   const drop = room.querySelector(".drop"), chooser = room.querySelector("#files"), done = room.querySelector("[data-done]");
   const piece = 8 * 1024 * 1024, pauses = [1000, 2000, 5000, 10000, 20000, 30000];
@@ -76,11 +78,12 @@
     return [await begin(file), 0];
   };
 
-  const wordFor = (code) => ({ 410: words.closed, 413: words.full }[code] ?? words.failed);
+  const wordFor = (code) => ({ 410: words.closed, 413: words.full, 415: words.type }[code] ?? words.failed);
 
   // send goes on until the file is there, somebody stops it, or the server will have none of it.
   const send = async (job) => {
     const { file, row } = job;
+    if (!taken(file.name)) return end(row, "ill", words.type);
     if (file.size > most) return end(row, "ill", words.large);
     let at = null, from = 0, failures = 0;
     while (!job.stopped) {
@@ -99,7 +102,7 @@
         failures = 0;
       } catch (e) {
         if (job.stopped) break;
-        if (e instanceof Refusal && [403, 404, 410, 413].includes(e.code)) return end(row, "ill", wordFor(e.code));
+        if (e instanceof Refusal && [403, 404, 410, 413, 415].includes(e.code)) return end(row, "ill", wordFor(e.code));
         row.state.textContent = words.again;
         await sleep(pauses[Math.min(failures++, pauses.length - 1)]);
         if (at) {
