@@ -469,7 +469,28 @@ func (p *page) cardNamed(n *number, own hit) bool {
 	if p.named(kCard, own, n.start, n.end) {
 		return true
 	}
+	if own.kind == kOther && p.memberNumber(own) && issuer(n.digits) {
+		own.kind = kNone // what the card companies themselves call it
+	}
+	if own.kind == kNone && issuer(n.digits) && p.expiresAfter(n.end) {
+		return true
+	}
 	return own.kind == kNone && (p.near(kCardHint, n.start, n.end) || p.close(kCardHint, n.start, proximity) || p.hintAfter(n.end))
+}
+
+// memberNumber says that the label is 会員番号.
+func (p *page) memberNumber(own hit) bool {
+	return strings.HasSuffix(p.s[:own.end], "会員番号") || strings.HasSuffix(p.s[:own.end], "会員no")
+}
+
+// expiresAfter reads the month and year behind a number: 12/27, (12/27).
+func (p *page) expiresAfter(end int) bool {
+	rest := strings.TrimLeft(p.s[end:min(len(p.s), end+12)], " ,;\t(\"")
+	if len(rest) < 5 || rest[2] != '/' || digits(rest[:5]) != 4 || len(rest) > 5 && (digit(rest[5]) || rest[5] == '/') {
+		return false
+	}
+	month, year := rest[:2], rest[3:5]
+	return month >= "01" && month <= "12" && year >= "20" && year <= "49"
 }
 
 // hintAfter looks for an expiry date or security code behind the number.

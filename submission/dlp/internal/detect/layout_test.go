@@ -89,6 +89,10 @@ func TestNumbersAreReadAsPeopleDivideThem(t *testing.T) {
 	s := newSet(t, Options{})
 	for _, c := range []struct{ text, want string }{
 		{"カード 3782 822463 10005 12/27", "payment_card:high:378282246310005"},
+		{"ご登録：4980-1234-5678-9011 (12/27)", "payment_card:high:4980123456789011"},
+		{"会員番号：3782-822463-10005（ダイナース・JCB・アメックス）", "payment_card:high:378282246310005"},
+		{"会員番号：4980-1234-5678-9011", ""},
+		{"4980123456789011 2025/12/27", "payment_card:low:4980123456789011"},
 		{"電話 0944/93/6074", "jp.phone:medium:0944936074"},
 		{"電話 03の3400の1234", "jp.phone:medium:0334001234"},
 		{"個人番号 9832  0567  3214", "jp.my_number:high:983205673214"},

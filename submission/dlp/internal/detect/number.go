@@ -336,7 +336,7 @@ func bounded(s string, start, end, floor int) bool {
 		if letter(c) || c == '%' || c == '@' {
 			return false
 		}
-		if strings.IndexByte("-_/=?#~", c) >= 0 && end+1 < len(s) && letter(s[end+1]) {
+		if strings.IndexByte("-_/=?#~", c) >= 0 && end+1 < len(s) && letter(s[end+1]) && (c != '/' || !strings.HasPrefix(s[end+1:], "EXP") && !strings.HasPrefix(s[end+1:], "CV")) {
 			return false
 		}
 		if c == '.' && end+2 < len(s) && letter(s[end+1]) && letter(s[end+2]) && s[end+1] >= 'a' {
