@@ -214,6 +214,9 @@ func TestSourcesThatWouldOpenARelayAreRefused(t *testing.T) {
 		"half the Internet": func(s *Source) {
 			s.Kind, s.Header, s.Networks = "", nil, []netip.Prefix{netip.MustParsePrefix("0.0.0.0/1")}
 		},
+		"public header from two halves of the Internet": func(s *Source) {
+			s.Header.Public, s.Networks = true, []netip.Prefix{netip.MustParsePrefix("0.0.0.0/1"), netip.MustParsePrefix("128.0.0.0/1"), netip.MustParsePrefix("2000::/3")}
+		},
 		"short secret":        func(s *Source) { s.Header.Value = "secret" },
 		"secret of two lines": func(s *Source) { s.Header.Value += "\r\nX: y" },
 		"bad name":            func(s *Source) { s.Header.Name = "X Y" },

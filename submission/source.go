@@ -69,7 +69,7 @@ func (s *Source) Check() error {
 	case s.Header == nil && len(s.Networks) == 0:
 		return fmt.Errorf("gateway source %s: networks or require_header is needed; without them anybody could send", s.Name)
 	case s.Header == nil && slices.ContainsFunc(s.Networks, everybody):
-		return fmt.Errorf("gateway source %s: a network of the whole Internet would let anybody send", s.Name)
+		return fmt.Errorf("gateway source %s: a network of the whole Internet, or a large part of it, would let anybody send", s.Name)
 	}
 	for _, n := range s.Networks {
 		if who := sharedBy(n); who != "" && s.Header == nil {
@@ -96,7 +96,13 @@ func (s *Source) checkHeader() error {
 	return nil
 }
 
-func everybody(p netip.Prefix) bool { return p.Bits() == 0 }
+// everybody says whether a network is larger than any company's: two halves of the Internet are all of it.
+func everybody(p netip.Prefix) bool {
+	if p.Addr().Is4() {
+		return p.Bits() < 8
+	}
+	return p.Bits() < 16
+}
 
 // sourcesAt are the sources a connection from the address may be.
 func (s *Server) sourcesAt(remote netip.Addr, secure bool) []*Source {
