@@ -117,7 +117,11 @@ func readInput(name string, stdin io.Reader) ([]byte, error) {
 		}
 		defer f.Close()
 		r = f
-		if i, err := f.Stat(); err == nil && i.Mode().IsRegular() && i.Size() < maxScanned {
+		i, err := f.Stat()
+		if err == nil && i.IsDir() {
+			return nil, errors.New("is a directory; name the files in it, as in: find DIR -type f -exec sekisho scan {} +")
+		}
+		if err == nil && i.Mode().IsRegular() && i.Size() < maxScanned {
 			b.Grow(int(i.Size()) + bytes.MinRead) // no copies while it grows
 		}
 	}

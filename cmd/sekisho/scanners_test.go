@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -68,6 +70,19 @@ func TestMalwareAndASilentScannerHoldTheMail(t *testing.T) {
 	}
 	wantHeld([]byte("hello"), "")
 	wantHeld(testkit.EICAR(), "malware")
+	var packed bytes.Buffer
+	z := zip.NewWriter(&packed)
+	if f, err := z.Create("word/embeddings/a.bin"); err != nil {
+		t.Fatal(err)
+	} else if _, err := f.Write(testkit.EICAR()); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantHeld(packed.Bytes(), "malware")
+	wantHeld(bytes.Repeat([]byte("larger than the scanner takes\n"), 100_000), "uninspectable")
+	wantHeld([]byte("hello again"), "")
 	stop()
 	wantHeld([]byte("hello"), "uninspectable")
 }

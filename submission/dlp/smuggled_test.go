@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"io"
 	"strings"
 	"testing"
 )
@@ -117,6 +118,28 @@ func TestOrdinaryTextsHoldNoFiles(t *testing.T) {
 	} {
 		if r := s.File(context.Background(), "a.txt", []byte(text)); len(r.Carriers) != 1 || len(r.Uninspectable) > 0 {
 			t.Errorf("%s: %+v %+v", name, r.Carriers, r.Uninspectable)
+		}
+	}
+}
+
+// TestMalwareIsLookedForInWhatScannersDoNotOpen: they are given the file that lay
+// in such a thing, not only the thing.
+func TestMalwareIsLookedForInWhatScannersDoNotOpen(t *testing.T) {
+	const evil = "a file that some scanner knows to be evil, and which is as long as a short program would be"
+	s := scanner(t, Options{Virus: func(_ context.Context, _ string, r io.Reader) (string, error) {
+		b, err := io.ReadAll(r)
+		if bytes.HasPrefix(b, []byte(evil)) {
+			return "Test", err
+		}
+		return "", err
+	}})
+	for name, body := range map[string][]byte{
+		"a.lzh": lzhFile(1, "lh0", "a.txt", []byte(evil), evil),
+		"a.hqx": []byte(binHex("a.txt", evil)),
+		"a.txt": []byte("open this\n" + wrap(base64.StdEncoding.EncodeToString([]byte(strings.Repeat(evil+"\n", 3))))),
+	} {
+		if _, ok := finding(scanMail(t, s, string(mailWith(name, body))), DetectorMalware); !ok {
+			t.Errorf("%s passes", name)
 		}
 	}
 }

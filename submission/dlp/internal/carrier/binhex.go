@@ -22,11 +22,11 @@ func (w *Walk) binhex(f file) error {
 	resource := int64(binary.BigEndian.Uint32(raw[n+16:]))
 	rest := raw[n+22:]
 	if data > int64(len(rest)) {
-		w.file(f.in(name, rest))
+		w.file(f.outOf(name, rest))
 		return io.ErrUnexpectedEOF
 	}
 	w.expanded += data
-	w.file(f.in(name, rest[:data]))
+	w.file(f.outOf(name, rest[:data]))
 	rest = rest[data:]
 	if resource > 0 && int64(len(rest)) >= 2+resource {
 		w.strings(file{path: f.path, body: rest[2 : 2+resource]}) // icons and dialogs of the program

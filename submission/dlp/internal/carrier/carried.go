@@ -26,7 +26,7 @@ func (w *Walk) behind(f file, k string) error {
 		return nil
 	}
 	w.out.Form(FormHidden, Attachment, f.path+"#after", aroundArchive)
-	w.file(f.in("after", f.body[at:]))
+	w.file(f.outOf("after", f.body[at:]))
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (w *Walk) blobs(f file, s string) (unknown int) {
 			continue // the pictures of a page
 		}
 		w.expanded += int64(len(body))
-		w.file(f.in("base64-"+itoa(found), body))
+		w.file(f.outOf("base64-"+itoa(found), body))
 	}
 	return unknown
 }

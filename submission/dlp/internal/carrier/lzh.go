@@ -23,7 +23,7 @@ func (w *Walk) lzh(f file) error {
 			return err
 		}
 		if e.method == "-lhd-" {
-			w.name(f.in(e.name, nil))
+			w.name(f.outOf(e.name, nil))
 		} else if err := w.lzhFile(f, e); err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (w *Walk) lzh(f file) error {
 func (w *Walk) lzhFile(f file, e lzhHeader) error {
 	r, err := e.open()
 	if err != nil {
-		w.closed(f.in(e.name, nil), err)
+		w.closed(f.outOf(e.name, nil), err)
 		return nil
 	}
 	b, err := w.expand(io.LimitReader(r, e.size), int64(len(e.packed)))
@@ -44,12 +44,12 @@ func (w *Walk) lzhFile(f file, e lzhHeader) error {
 		err = errors.New("checksum differs")
 	}
 	if err != nil && len(b) == 0 {
-		w.closed(f.in(e.name, nil), err)
+		w.closed(f.outOf(e.name, nil), err)
 		return nil
 	}
-	w.file(f.in(e.name, b))
+	w.file(f.outOf(e.name, b))
 	if err != nil {
-		w.failed(f.in(e.name, nil), err)
+		w.failed(f.outOf(e.name, nil), err)
 	}
 	if errors.Is(err, ErrLarge) {
 		return ErrLarge

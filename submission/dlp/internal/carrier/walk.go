@@ -149,6 +149,8 @@ type file struct {
 	depth int
 	label string // charset, where the carrier named one
 	media string // type the mail claimed, "" inside archives
+	// apart: scanners of malware do not unpack what it lay in.
+	apart bool
 }
 
 // in is a file inside f.
@@ -297,9 +299,18 @@ func (w *Walk) forms(f file, k string) {
 	}
 }
 
-// scan gives the outermost files to the malware scanner, which unpacks by itself.
+// outOf is a file inside f, which is of a form that scanners of malware do not
+// unpack by themselves.
+func (f file) outOf(name string, body []byte) file {
+	g := f.in(name, body)
+	g.apart = true
+	return g
+}
+
+// scan gives the outermost files to the malware scanner, which unpacks by itself,
+// and those that lay in something it does not know.
 func (w *Walk) scan(f file) {
-	if w.readers.Virus == nil || f.depth > 1 || len(f.body) == 0 {
+	if w.readers.Virus == nil || f.depth > 1 && !f.apart || len(f.body) == 0 {
 		return
 	}
 	name, err := w.readers.Virus(w.ctx, f.name, newReader(w, f.body))
