@@ -4,7 +4,7 @@
 // disk, in turns. Only the ratios mean anything, and only those of one run.
 //
 //	make bench                   everything
-//	make bench BENCH=Accept      one table: Accept, Reuse, Latency, SlowDisk, Signed, EndToEnd, Inspect, Memory, Scale, Due,
+//	make bench BENCH=Accept      one table: Accept, Reuse, Latency, SlowDisk, Signed, EndToEnd, Postgres, Inspect, Memory, Scale, Due,
 //	                             Download, ManyDownloads, MemoryOfAMail, LargeFile
 package bench
 
