@@ -41,6 +41,7 @@ test: tools check build ## every test
 
 test-all: test ## and the slow ones: the MinIO server itself
 	$(GO) test -tags '$(TAGS) minio' -timeout 30m -count 1 ./internal/blob/
+	$(GO) test -tags '$(TAGS) minio' -timeout 30m -count 1 -run Bucket ./linkify/
 
 test-fixtures: tools build ## public mails and documents of FIXTURES=DIR through the whole product
 	@test -n "$(FIXTURES)" || { echo 'make test-fixtures FIXTURES=DIR'; exit 2; }

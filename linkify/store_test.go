@@ -18,7 +18,6 @@ import (
 	"github.com/sekisho-mail/sekisho/internal/db"
 	"github.com/sekisho-mail/sekisho/internal/db/dbtest"
 	"github.com/sekisho-mail/sekisho/internal/seal"
-	"github.com/sekisho-mail/sekisho/internal/testkit"
 )
 
 // A new key is a new line in the key file. What older keys made goes on: the same mail, the same token, the
@@ -58,7 +57,7 @@ func TestLinksOutliveTheKeyThatMadeThem(t *testing.T) {
 }
 
 func TestFilesLieInABucket(t *testing.T) {
-	s3 := testkit.Versitygw(t)
+	s3 := bucket(t)
 	c := &clock{at: start(t)}
 	d := newDesk(t, dbtest.SQLite(t, db.WithClock(c.now)), c)
 	var err error
