@@ -181,7 +181,7 @@ func notYet() map[string]string {
 	return map[string]string{
 		tuned:   "jp.pension_number",
 		"test":  "jp.phone payment_card",
-		"test3": "date_of_birth jp.corporate_number jp.health_insurance jp.my_number jp.pension_number",
+		"test3": "date_of_birth jp.corporate_number jp.health_insurance jp.my_number jp.pension_number jp.person_name",
 	}
 }
 
