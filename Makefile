@@ -58,7 +58,7 @@ crash: tools ## 200 times kill -9 and 100 power cuts under load: nothing may be 
 	$(GO) test -tags '$(TAGS)' -timeout 90m -count 1 -v -run 'InACrash|ACutShows|DiskErrs' ./internal/story/ -args -kills 200 -cuts 100
 
 race: tools ## the packages with goroutines under the race detector
-	$(GO) test -tags '$(TAGS)' -race -timeout 30m ./holdqueue/... ./internal/db/ ./submission/ ./approval/ ./linkify/ ./web/... ./cmd/sekisho/
+	$(GO) test -tags '$(TAGS)' -race -timeout 30m ./holdqueue/... ./internal/db/ ./internal/node/ ./internal/balancer/ ./submission/ ./approval/ ./linkify/ ./web/... ./cmd/sekisho/
 
 NODES ?= 10m
 nodes: tools ## three nodes on PostgreSQL and S3, killed at random for NODES=10m

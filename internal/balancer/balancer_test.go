@@ -8,14 +8,33 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/pires/go-proxyproto"
 )
 
+// written is a log that several connections write.
+type written struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
 // behind is a listener that believes the balancers, and answers with the address it sees and what it reads.
-func behind(t *testing.T, from ...string) (at string, log *bytes.Buffer) {
+func behind(t *testing.T, from ...string) (at string, log *written) {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -25,7 +44,7 @@ func behind(t *testing.T, from ...string) (at string, log *bytes.Buffer) {
 	for _, f := range from {
 		prefixes = append(prefixes, netip.MustParsePrefix(f))
 	}
-	log = &bytes.Buffer{}
+	log = &written{}
 	l := Listen(inner, prefixes, slog.New(slog.NewTextHandler(log, nil)))
 	ended := make(chan struct{})
 	go func() {

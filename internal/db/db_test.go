@@ -170,10 +170,19 @@ func TestAcceptsGoBeforeSweeps(t *testing.T) {
 		return func(*db.Tx) error { mu.Lock(); defer mu.Unlock(); order = append(order, s); return nil }
 	}
 	var wg sync.WaitGroup
+	queued := func(want [2]int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); d.Queued() != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%v wait", d.Queued())
+			}
+		}
+	}
+	d.NoTurnForLow()
 	wg.Go(func() { d.WriteLow(context.Background(), note("sweep")) })
-	time.Sleep(20 * time.Millisecond)
+	queued([2]int{0, 1})
 	wg.Go(func() { d.Write(context.Background(), note("accept")) })
-	time.Sleep(20 * time.Millisecond)
+	queued([2]int{1, 1})
 	close(release)
 	wg.Wait()
 	if len(order) != 2 || order[0] != "accept" {
