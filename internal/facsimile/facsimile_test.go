@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	case "hang":
-		select {}
+		time.Sleep(time.Hour) // select{} is a deadlock that the runtime may notice, and end
 	case "die":
 		os.Exit(3)
 	case "flood":
