@@ -75,7 +75,7 @@ type Recipient struct {
 	ID      string
 	Address mailaddr.Address
 	Terms   Terms
-	Shared  bool // a mailing list or shared mailbox: several people read it
+	Shared  bool // known to be read by several people; otherwise its name decides
 	// AsIs says that policy or a person lets go what cannot be linked. Without it Prepare refuses such a
 	// mail: inspection must have held it.
 	AsIs bool

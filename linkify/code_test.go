@@ -185,6 +185,9 @@ func TestColleaguesGetCodesAtTheirOwnAddress(t *testing.T) {
 			t.Fatalf("log: %+v, %v", lines, err)
 		}
 
+		if many, _, _ := d.withCode("sales-ml@other.example"); !d.landing(many, browser()).Shared || d.landing(token, browser()).Shared {
+			t.Error("only the address of many is said to be one")
+		}
 		free, _, _ := d.withCode("bob@gmail.com")
 		if d.landing(free, browser()).Colleagues {
 			t.Error("free mail has no colleagues")

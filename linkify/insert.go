@@ -74,7 +74,7 @@ func (l *Links) insert(tx *db.Tx, n row, m Mail, r Recipient, p plan) error {
 		plan, body, version, created_at, expires_at, activated_at, ended_at, ended_by, cause, files, taken, first_taken, last_taken, title)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, 0, 0, '', '', $16, 0, 0, 0, $17)
 		ON CONFLICT (message, recipient) DO NOTHING`,
-		n.id, m.ID, r.ID, n.generation, tokenHash(token), n.keyID, Inactive, r.Terms.access(), db.Bool(r.Shared), string(m.Person.Key()),
+		n.id, m.ID, r.ID, n.generation, tokenHash(token), n.keyID, Inactive, r.Terms.access(), db.Bool(r.Shared || readByMany(r.Address)), string(m.Person.Key()),
 		who, fixed, n.body, now, db.Micros(n.expires), len(p.Files),
 		l.o.Keys.Seal(sealTitle, n.id, []byte(m.Subject)))
 	if err != nil {

@@ -143,6 +143,9 @@ func (h *house) proveByCode(b *tab) {
 	b.press("details .button", "#code")
 	b.typed("#code", h.codeFor("colleague@code.example", ""))
 	b.press("form .main", ".files")
+	b.open(shared.portal.URL+h.link(h.submit("alice@corp.example", "見積の件", "info@code.example")), "details[open] #address")
+	b.says("複数の方が読むアドレス")
+	b.shoot("recipient-shared")
 	for range 5 {
 		b.open(colleague, "body") // nothing is asked of whoever is in
 	}

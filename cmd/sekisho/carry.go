@@ -220,9 +220,9 @@ func (h *house) prepare(ctx context.Context, m *holdqueue.Message, to []*holdque
 	}
 	out := h.queue.Spool()
 	if m.Meta.Anew != "" {
-		err = h.links.PrepareAnew(ctx, out, linkMail(m, raw), linkRecipient(to[0], k), m.Meta.Anew)
+		err = h.links.PrepareAnew(ctx, out, linkMail(m, raw), h.linkRecipient(to[0], k), m.Meta.Anew)
 	} else {
-		err = h.links.Prepare(ctx, out, linkMail(m, raw), linkRecipient(to[0], k))
+		err = h.links.Prepare(ctx, out, linkMail(m, raw), h.linkRecipient(to[0], k))
 	}
 	if err != nil {
 		out.Discard()
@@ -264,8 +264,9 @@ func linkTerms(v *policy.Link) linkify.Terms {
 		}}
 }
 
-func linkRecipient(r *holdqueue.Recipient, k kept) linkify.Recipient {
+func (h *house) linkRecipient(r *holdqueue.Recipient, k kept) linkify.Recipient {
 	out := linkify.Recipient{ID: r.ID, Address: mailaddr.Address(r.Address)}
+	_, out.Shared = h.roster.Book().Members(out.Address)
 	if k.Link != nil {
 		out.Terms = linkTerms(k.Link)
 		// A rule says so, or a person saw the reason and let it go as it is.
