@@ -26,11 +26,11 @@ func DNS(t testing.TB, records ...string) *Zone {
 	t.Helper()
 	z := &Zone{records: map[string][]dns.RR{}, broken: map[string]bool{}, asked: map[string]int{}}
 	z.Add(t, records...)
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	z.Address = FreeAddress(t) // a port the kernel gives for UDP may be taken for TCP
+	packets, err := net.ListenPacket("udp", z.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	z.Address = packets.LocalAddr().String()
 	streams, err := net.Listen("tcp", z.Address)
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,8 @@ const (
 // gridOf finds tables that people paste into plain text: lines that a tab, |,
 // comma or semicolon divides into the same number of columns.
 func gridOf(s string) []Cell {
-	if !strings.ContainsAny(s, "\t|│｜,;") && !strings.Contains(s, "  ") && !strings.Contains(s, "\u3000\u3000") {
+	// Each look for itself: ContainsAny is slow as soon as one of its letters is not ASCII.
+	if !strings.ContainsAny(s, "\t|,;") && !strings.Contains(s, "│") && !strings.Contains(s, "｜") && !strings.Contains(s, "  ") && !strings.Contains(s, "\u3000\u3000") {
 		return nil
 	}
 	var out []Cell
@@ -103,7 +104,10 @@ func gridOf(s string) []Cell {
 
 // ruler says that a line only sets rows apart: +-----+-----+, |---|---|.
 func ruler(line string) bool {
-	return len(line) >= 3 && strings.ContainsAny(line, "-=─━") && strings.Trim(line, "-=+|:─━┼├┤┌┐└┘┬┴┝┥┿ ") == ""
+	if len(line) < 3 || line[0] < utf8.RuneSelf && !strings.Contains("-=+|: ", line[:1]) {
+		return false // most lines end here
+	}
+	return strings.ContainsAny(line, "-=─━") && strings.Trim(line, "-=+|:─━┼├┤┌┐└┘┬┴┝┥┿ ") == ""
 }
 
 // divide says which separator divides a line, and into how many columns.
