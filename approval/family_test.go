@@ -190,6 +190,7 @@ func TestACopyThatJoinsVoidsWhatWasShownBefore(t *testing.T) {
 		shown := h.only(first)
 		h.advance("2026-11-24 10:05")
 		h.gets("question", "manager")
+		h.gets("held", "alice")
 		late := h.submit(one(daigo))
 		_, err := h.decide(shown, Approve, theBoss)
 		var stale *StaleError

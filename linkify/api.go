@@ -145,6 +145,8 @@ type File struct {
 	Type   string // as the mail had it; never to be shown in the browser as such
 	Size   int64
 	SHA256 string // hex
+	// Malware says that some was found in it since its mail was inspected: nobody gets it any more.
+	Malware bool `json:"-"`
 }
 
 // Landing is what the page of a link may show. Fields beyond State are filled only where the state lets

@@ -76,12 +76,16 @@ func (l *Links) Open(ctx context.Context, token string, v Visitor) (Landing, err
 	var r row
 	var s session
 	var now time.Time
+	var infected map[string]bool
 	err := l.o.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		now = tx.Now()
 		if r, err = rowByToken(tx, token); err != nil {
 			return err
 		}
-		s, err = l.sessionOf(tx, r.id, v.Browser)
+		if s, err = l.sessionOf(tx, r.id, v.Browser); err != nil {
+			return err
+		}
+		infected, err = infectedFiles(tx, r.id)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {
@@ -90,7 +94,11 @@ func (l *Links) Open(ctx context.Context, token string, v Visitor) (Landing, err
 	if err != nil {
 		return Landing{}, fmt.Errorf("open link: %w", err)
 	}
-	return l.landing(r, s, now)
+	out, err := l.landing(r, s, now)
+	for i := range out.Files {
+		out.Files[i].Malware = infected[out.Files[i].ID]
+	}
+	return out, err
 }
 
 func (l *Links) landing(r row, s session, now time.Time) (Landing, error) {

@@ -77,6 +77,25 @@ func (l *Links) scanned(ctx context.Context, file string, b stored, found string
 	return err
 }
 
+// infectedFiles are those of a link in which malware was found.
+func infectedFiles(tx *db.Tx, link string) (map[string]bool, error) {
+	rows, err := tx.Query(`SELECT c.file FROM link_content c JOIN link_file f ON f.id = c.file JOIN link_blob b ON b.message = f.message AND b.digest = f.digest
+		WHERE c.link = $1 AND b.malware <> ''`, link)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	found := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		found[id] = true
+	}
+	return found, rows.Err()
+}
+
 // Infected handles due work of kind WorkMalware.
 func (l *Links) Infected(ctx context.Context, file string) (again time.Time, err error) {
 	err = l.o.DB.Write(ctx, func(tx *db.Tx) error {

@@ -56,7 +56,7 @@ func (p *portal) landingTelling(ctx context.Context, r *Request, more func(*land
 	}
 	for _, f := range l.Files {
 		body.Total += f.Size
-		body.Rows = append(body.Rows, landingFile{File: f, Shown: l.Preview && p.Facsimile != nil && facsimile.Shows(f.Name, f.Size)})
+		body.Rows = append(body.Rows, landingFile{File: f, Shown: !f.Malware && l.Preview && p.Facsimile != nil && facsimile.Shows(f.Name, f.Size)})
 	}
 	more(&body)
 	pg := &page{name: "landing", body: body, frame: frame{

@@ -278,6 +278,9 @@ func TestRecipientsMeetTheEndsOfLinksInABrowser(t *testing.T) {
 			b.open(ill, ".files")
 			b.press(`.files form[action$="/get"] button`, ".told.bad")
 			b.says("ウイルスが見つかった")
+			if n := ask[int](b, `document.querySelectorAll(".files .button").length`); n != 0 {
+				t.Errorf("%d buttons for a file that nobody gets", n)
+			}
 			b.shoot("recipient-malware")
 
 			h.raw = ""
