@@ -164,11 +164,16 @@ func (d *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	defer t.Rollback()
-	tx := &Tx{ctx: ctx, db: d, q: plain{t}}
-	if d.engine == SQLite {
-		tx.q = &cached{db: d, tx: t}
+	if d.engine == PostgreSQL {
+		tx := &Tx{ctx: ctx, db: d, q: plain{t}}
+		return unjoin(errors.Join(fn(tx), tx.fail))
 	}
-	return unjoin(errors.Join(fn(tx), tx.fail))
+	c := &cached{db: d, tx: t}
+	tx := &Tx{ctx: ctx, db: d, q: c}
+	err = unjoin(errors.Join(fn(tx), tx.fail))
+	t.Rollback() // nothing was written
+	c.learn(ctx)
+	return err
 }
 
 // unjoin takes the wrapping off a single error, so that callers may compare it.
@@ -214,31 +219,42 @@ func (p plain) queryRow(ctx context.Context, query string, args []any) *sql.Row 
 	return p.tx.QueryRowContext(ctx, query, args...)
 }
 
-// cached prepares each statement once for all readers: on SQLite parsing costs more than a short query.
+// cached uses statements that were prepared once for all readers: on SQLite parsing costs more than a short query.
 type cached struct {
-	db *DB
-	tx *sql.Tx
+	db  *DB
+	tx  *sql.Tx
+	new []string // ran unprepared
 }
 
-func (c *cached) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+// stmt is nil for what is not prepared yet. Preparing takes a connection of the pool: whoever waited for one inside a
+// transaction would hold another meanwhile, and as many readers as there are connections would wait for ever.
+func (c *cached) stmt(ctx context.Context, query string) *sql.Stmt {
 	c.db.mu.Lock()
-	s, ok := c.db.stmts[query]
+	s := c.db.stmts[query]
 	c.db.mu.Unlock()
-	if !ok {
-		var err error
-		if s, err = c.db.pool.PrepareContext(context.WithoutCancel(ctx), query); err != nil {
-			return nil, err
+	if s == nil {
+		c.new = append(c.new, query)
+		return nil
+	}
+	return c.tx.StmtContext(ctx, s)
+}
+
+// learn prepares, after the transaction, what ran in it for the first time.
+func (c *cached) learn(ctx context.Context) {
+	for _, query := range c.new {
+		s, err := c.db.pool.PrepareContext(ctx, query)
+		if err != nil {
+			continue // the caller heard of what is wrong with it when it ran
 		}
 		c.db.mu.Lock()
-		if other, raced := c.db.stmts[query]; raced {
-			s.Close()
-			s = other
-		} else {
-			c.db.stmts[query] = s
+		if c.db.stmts[query] == nil {
+			c.db.stmts[query], s = s, nil
 		}
 		c.db.mu.Unlock()
+		if s != nil {
+			s.Close()
+		}
 	}
-	return c.tx.StmtContext(ctx, s), nil
 }
 
 func (c *cached) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
@@ -246,17 +262,15 @@ func (c *cached) exec(ctx context.Context, query string, args []any) (sql.Result
 }
 
 func (c *cached) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	s, err := c.stmt(ctx, query)
-	if err != nil {
-		return nil, err
+	if s := c.stmt(ctx, query); s != nil {
+		return s.QueryContext(ctx, args...)
 	}
-	return s.QueryContext(ctx, args...)
+	return c.tx.QueryContext(ctx, query, args...)
 }
 
 func (c *cached) queryRow(ctx context.Context, query string, args []any) *sql.Row {
-	s, err := c.stmt(ctx, query)
-	if err != nil {
-		return c.tx.QueryRowContext(ctx, query, args...) // gives the same error, in the form of a row
+	if s := c.stmt(ctx, query); s != nil {
+		return s.QueryRowContext(ctx, args...)
 	}
-	return s.QueryRowContext(ctx, args...)
+	return c.tx.QueryRowContext(ctx, query, args...)
 }
